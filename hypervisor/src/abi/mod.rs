@@ -1,0 +1,1 @@
+//! Layouts of Xen's structures, one encoder per interface version. Being written.

@@ -1,0 +1,1 @@
+//! Xen itself. Being written.
