@@ -1,1 +1,3 @@
-//! Layouts of Xen's structures, one encoder per interface version. Being written.
+//! Layouts of Xen's structures, one encoder per interface version, and the pages that a guest shares with its builder.
+
+pub mod guest;
