@@ -1,0 +1,227 @@
+//! The little of XML that XML-RPC needs, as a stream of pieces. No document types, hence no entities of one's own
+//! and no files read; attributes are skipped.
+
+use std::borrow::Cow;
+
+use crate::xmlrpc::{MAX_BYTES, MAX_DEPTH};
+
+/// Why bytes are no XML-RPC message, or a value cannot become one. Lines and columns count from one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum XmlRpcError {
+    /// Longer than the limit.
+    #[error("cannot read a message of {bytes} bytes, the limit is {MAX_BYTES}")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Neither UTF-8 nor ISO-8859-1 by its own declaration.
+    #[error("cannot read a message that is not UTF-8 at byte {at}")]
+    Encoding {
+        /// The first byte that isn't.
+        at: usize,
+    },
+    /// Not well formed, or not what XML-RPC has at that place.
+    #[error("cannot read line {line}, column {column} of a message: {wanted}, found {found}")]
+    Unexpected {
+        /// What belongs there.
+        wanted: &'static str,
+        /// What stands there, shortened.
+        found: String,
+        /// Where.
+        line: usize,
+        /// Where.
+        column: usize,
+    },
+    /// More values inside each other than `MAX_DEPTH`.
+    #[error("cannot read line {line}, column {column} of a message: more than {MAX_DEPTH} nested values")]
+    TooDeep {
+        /// Where.
+        line: usize,
+        /// Where.
+        column: usize,
+    },
+    /// A number beyond the 32 bits of `<int>`.
+    #[error("cannot send {value}: int exceeds XML-RPC limits")]
+    IntRange {
+        /// The number.
+        value: i64,
+    },
+}
+
+/// One piece of a document.
+#[derive(Debug, PartialEq)]
+pub(super) enum Piece<'a> {
+    /// `<name>`; `<name/>` yields this and then `Close`.
+    Open(&'a str),
+    /// `</name>`.
+    Close(&'a str),
+    /// Character data, entities resolved. One text may come in several pieces.
+    Text(Cow<'a, str>),
+    /// The end of the document.
+    End,
+}
+
+/// A cursor over a document.
+pub(super) struct Xml<'a> {
+    text: &'a str,
+    at: usize,
+    /// Where the last piece began, for errors.
+    began: usize,
+    /// The name of an empty element whose `Close` is still due.
+    empty: Option<&'a str>,
+}
+
+impl<'a> Xml<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { text, at: 0, began: 0, empty: None }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Piece<'a>, XmlRpcError> {
+        if let Some(name) = self.empty.take() {
+            return Ok(Piece::Close(name));
+        }
+        loop {
+            self.began = self.at;
+            let rest = &self.text[self.at..];
+            if rest.is_empty() {
+                return Ok(Piece::End);
+            }
+            if !rest.starts_with('<') {
+                let length = rest.find('<').unwrap_or(rest.len());
+                self.at += length;
+                return Ok(Piece::Text(self.resolve(&rest[..length])?));
+            }
+            if let Some(inside) = rest.strip_prefix("<![CDATA[") {
+                let length =
+                    inside.find("]]>").ok_or_else(|| self.unexpected("a CDATA section that ends"))?;
+                self.at += "<![CDATA[".len() + length + "]]>".len();
+                return Ok(Piece::Text(Cow::Borrowed(&inside[..length])));
+            }
+            if rest.starts_with("<!--") {
+                self.skip_past("-->", "a comment that ends")?;
+            } else if rest.starts_with("<?") {
+                self.skip_past("?>", "an instruction that ends")?;
+            } else if rest.starts_with("<!") {
+                return Err(self.unexpected("no document type"));
+            } else {
+                return self.tag(rest);
+            }
+        }
+    }
+
+    fn tag(&mut self, rest: &'a str) -> Result<Piece<'a>, XmlRpcError> {
+        let end = tag_end(rest.as_bytes()).ok_or_else(|| self.unexpected("a tag that ends with >"))?;
+        self.at += end + 1;
+        let inside = &rest[1..end];
+        if let Some(name) = inside.strip_prefix('/') {
+            return Ok(Piece::Close(self.name(name.trim_end())?));
+        }
+        let (inside, is_empty) = match inside.strip_suffix('/') {
+            Some(inside) => (inside, true),
+            None => (inside, false),
+        };
+        let name = inside.split([' ', '\t', '\r', '\n']).next().unwrap_or(inside);
+        let name = self.name(name)?;
+        if is_empty {
+            self.empty = Some(name);
+        }
+        Ok(Piece::Open(name))
+    }
+
+    fn name(&self, name: &'a str) -> Result<&'a str, XmlRpcError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b':' | b'_' | b'-');
+        if name.is_empty() || !name.bytes().all(allowed) {
+            return Err(self.unexpected("the name of an element"));
+        }
+        Ok(name)
+    }
+
+    fn skip_past(&mut self, end: &str, wanted: &'static str) -> Result<(), XmlRpcError> {
+        let length = self.text[self.at..].find(end).ok_or_else(|| self.unexpected(wanted))?;
+        self.at += length + end.len();
+        Ok(())
+    }
+
+    /// Character data with its five entities, its numbered characters and its line ends put right.
+    fn resolve(&self, raw: &'a str) -> Result<Cow<'a, str>, XmlRpcError> {
+        if !raw.bytes().any(|byte| matches!(byte, b'&' | b'\r')) {
+            return Ok(Cow::Borrowed(raw));
+        }
+        let unified = raw.replace("\r\n", "\n").replace('\r', "\n");
+        let mut out = String::with_capacity(unified.len());
+        let mut rest = unified.as_str();
+        while let Some(start) = rest.find('&') {
+            out.push_str(&rest[..start]);
+            let after = &rest[start + 1..];
+            let end = after.find(';').ok_or_else(|| self.unexpected("an entity that ends with ;"))?;
+            out.push(entity(&after[..end]).ok_or_else(|| self.unexpected("one of XML's own entities"))?);
+            rest = &after[end + 1..];
+        }
+        out.push_str(rest);
+        Ok(Cow::Owned(out))
+    }
+
+    /// Where the next piece begins, for `unexpected_at`.
+    pub(super) fn mark(&self) -> usize {
+        self.at
+    }
+
+    /// An error about the last piece.
+    pub(super) fn unexpected(&self, wanted: &'static str) -> XmlRpcError {
+        self.unexpected_at(self.began, wanted)
+    }
+
+    /// An error about what stands at a mark.
+    pub(super) fn unexpected_at(&self, mark: usize, wanted: &'static str) -> XmlRpcError {
+        let (line, column) = self.place(mark);
+        let found = match self.text[mark..].chars().take(24).collect::<String>() {
+            nothing if nothing.is_empty() => "the end".to_owned(),
+            some => format!("{some:?}"),
+        };
+        XmlRpcError::Unexpected { wanted, found, line, column }
+    }
+
+    pub(super) fn too_deep(&self) -> XmlRpcError {
+        let (line, column) = self.place(self.began);
+        XmlRpcError::TooDeep { line, column }
+    }
+
+    fn place(&self, at: usize) -> (usize, usize) {
+        let before = &self.text[..at];
+        let start_of_line = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (1 + before.matches('\n').count(), 1 + before[start_of_line..].chars().count())
+    }
+}
+
+/// The index of the `>` that ends a tag, one inside an attribute's quotes not counted.
+fn tag_end(tag: &[u8]) -> Option<usize> {
+    let mut quote = None;
+    for (at, &byte) in tag.iter().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return Some(at),
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), _) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The character that `&NAME;` stands for.
+fn entity(name: &str) -> Option<char> {
+    match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix('x') {
+                Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(code).filter(|&character| character != '\0')
+        }
+    }
+}
