@@ -1,0 +1,186 @@
+//! How a run is told: to the store, to the log, to the caller.
+//!
+//! ```text
+//! success   exit 0  hotplug-status = connected            (written where the device became ready)
+//! fatal     exit 1  hotplug-error = TEXT, hotplug-status = error
+//! busy      exit 1  hotplug-error = TEXT, hotplug-status = busy
+//! ```
+//!
+//! The log file is that of the classic scripts, `xen-hotplug.log`: whatever our children print goes there too.
+
+use crate::backend::{Backend, BackendError, Status};
+use crate::host::Host;
+use crate::vbd::VbdError;
+use crate::vif::VifError;
+use std::error::Error;
+use std::fs::{self, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+
+/// Syslog's number for daemons, as it stands in a message's priority.
+const SYSLOG_DAEMON: u8 = 3 << 3;
+/// Longest message for syslog.
+const SYSLOG_MAX: usize = 1024;
+
+/// Why a run did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The script knows no such command.
+    #[error("Invalid command: {command}")]
+    InvalidCommand {
+        /// What was asked.
+        command: String,
+    },
+    /// There is no such script.
+    #[error("cannot run {script}, this program has no script of that name")]
+    UnknownScript {
+        /// Its name.
+        script: String,
+    },
+    /// The script follows in a later version.
+    #[error("{script} is not there yet; use vif-bridge, or a script of your own")]
+    NotYet {
+        /// Its name.
+        script: String,
+    },
+    /// Nobody said which device.
+    #[error("XENBUS_PATH is not set; scripts are run by xend, which sets it")]
+    NoBackend,
+    /// A disk is not ready.
+    #[error(transparent)]
+    Vbd(#[from] VbdError),
+    /// An interface is not connected.
+    #[error(transparent)]
+    Vif(#[from] VifError),
+    /// The store could not be reached.
+    #[error(transparent)]
+    Store(#[from] BackendError),
+}
+
+impl Failure {
+    /// What the store is told; `None` when the call itself was wrong and says nothing about a device.
+    pub fn status(&self) -> Option<Status> {
+        match self {
+            Failure::Vbd(error) if error.is_busy() => Some(Status::Busy),
+            Failure::InvalidCommand { .. } | Failure::Vif(VifError::UnknownType { .. }) => None,
+            Failure::Vbd(_) | Failure::Vif(_) | Failure::Store(_) => Some(Status::Error),
+            Failure::UnknownScript { .. } | Failure::NotYet { .. } | Failure::NoBackend => {
+                Some(Status::Error)
+            }
+        }
+    }
+
+    /// The text: the classic one, or for what the original did not foresee its one text for all of that, and
+    /// then what happened.
+    pub fn text(&self, script: &str) -> String {
+        let is_classic = match self {
+            Failure::Vbd(error) => error.is_classic(),
+            Failure::Vif(error) => error.is_classic(),
+            Failure::Store(error) => error.is_classic(),
+            _ => true,
+        };
+        if is_classic {
+            return self.to_string();
+        }
+        format!("{script} failed; error detected.\n{}", self.chain())
+    }
+
+    /// The error and all its causes on one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string().replace('\n', " ");
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+
+    /// Tells the backend. A backend that is gone needs no answer.
+    pub async fn tell(&self, backend: &Backend, script: &str) -> Result<(), BackendError> {
+        let Some(status) = self.status() else { return Ok(()) };
+        match backend.failed(status, &self.text(script)).await {
+            Err(BackendError::Gone { .. }) => Ok(()),
+            done => done,
+        }
+    }
+}
+
+/// Where messages of one run go: the log file, and syslog if there is one.
+#[derive(Debug)]
+pub struct Log {
+    script: String,
+    subject: String,
+    syslog: Option<UnixDatagram>,
+}
+
+#[derive(Clone, Copy)]
+enum Level {
+    Error = 3,
+    Info = 6,
+    Debug = 7,
+}
+
+impl Log {
+    /// Messages of `script` about `subject`.
+    pub fn new(host: &Host, script: &str, subject: &str) -> Self {
+        let connect = || -> io::Result<UnixDatagram> {
+            let socket = UnixDatagram::unbound()?;
+            socket.connect(host.path("/dev/log"))?;
+            // A syslog that does not read must not hold up a device.
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        };
+        Log { script: script.to_owned(), subject: subject.to_owned(), syslog: connect().ok() }
+    }
+
+    /// Makes the log file this process' standard error, for our messages and for those of scripts that we run.
+    /// A person at a terminal keeps the messages there; a log that cannot be opened changes nothing.
+    pub fn redirect(host: &Host) {
+        if io::stderr().is_terminal() {
+            return;
+        }
+        let path = host.log_file();
+        if let Some(folder) = path.parent() {
+            let _ = fs::create_dir_all(folder);
+        }
+        if let Ok(file) = OpenOptions::new().append(true).create(true).mode(0o640).open(&path) {
+            let _ = nix::unistd::dup2_stderr(&file);
+        }
+    }
+
+    /// Something that was asked for did not happen.
+    pub fn error(&self, text: &str) {
+        self.write(Level::Error, text);
+    }
+
+    /// Something was done.
+    pub fn info(&self, text: &str) {
+        self.write(Level::Info, text);
+    }
+
+    /// A detail; syslog only.
+    pub fn debug(&self, text: &str) {
+        self.write(Level::Debug, text);
+    }
+
+    fn write(&self, level: Level, text: &str) {
+        let text = text.replace('\n', " ");
+        if let Some(syslog) = &self.syslog {
+            let mut message = format!("<{}>{}: {text}", SYSLOG_DAEMON | level as u8, self.script);
+            message.truncate(message.floor_char_boundary(SYSLOG_MAX));
+            let _ = syslog.send(message.as_bytes());
+        }
+        let word = match level {
+            Level::Error => "error",
+            Level::Info => "info",
+            Level::Debug => return,
+        };
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S");
+        // One write for the line: other scripts append to the same file.
+        let line =
+            format!("{now} {}[{}] {word}: {}: {text}\n", self.script, std::process::id(), self.subject);
+        let _ = io::stderr().write_all(line.as_bytes());
+    }
+}

@@ -1,0 +1,130 @@
+//! Packet filter rules that let a bridged interface's packets through a host that forwards nothing else.
+//!
+//! Done with `iptables`, and only where `iptables -L -n` works, as the original did; rules in nftables of our own
+//! follow with the other network scripts. A rule that is there already is not made twice.
+
+use super::{Command, Done, Port, VifError};
+use crate::lock::{FIREWALL, Lock};
+use std::net::Ipv4Addr;
+use std::process::{self, Stdio};
+use xenstore::paths::node::vif::IP;
+
+/// Makes or removes the rules of one interface. A failure is logged: the interface works on most hosts without.
+pub(super) async fn apply(port: &Port<'_>, done: &Done<'_>) -> Result<(), VifError> {
+    let stored = port.backend.read(IP).await?;
+    let list = stored.as_deref().or_else(|| port.call.variable("ip")).unwrap_or_default().to_owned();
+    if !works() {
+        return Ok(());
+    }
+    let _lock = Lock::acquire(port.host, FIREWALL)?;
+    let addresses = addresses(&list, |bad| port.log.error(&format!("no IPv4 address, left out: {bad}")));
+    for rule in rules(done.dev, &addresses) {
+        let ok = match done.command {
+            Command::Online | Command::Add => iptables("-C", &rule) || iptables("-I", &rule),
+            Command::Offline | Command::Remove => {
+                let _ = iptables("-D", &rule);
+                true
+            }
+        };
+        if !ok {
+            port.log.error("iptables setup failed. This may affect guest networking.");
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The rules, without the operation in front. A guest with known addresses may send from these, and ask a DHCP
+/// server for one; any other may send from anywhere.
+fn rules(dev: &str, addresses: &[String]) -> Vec<Vec<String>> {
+    let physdev =
+        |direction: &str| ["-m", "physdev", "--physdev-is-bridged", direction, dev].map(str::to_owned);
+    let rule = |direction: &str, limits: &[&str]| {
+        let mut words = physdev(direction).to_vec();
+        words.extend(limits.iter().map(|word| (*word).to_owned()));
+        words.extend(["-j", "ACCEPT"].map(str::to_owned));
+        words
+    };
+    let mut senders: Vec<Vec<&str>> = addresses.iter().map(|address| vec!["-s", address]).collect();
+    senders.push(match addresses {
+        [] => Vec::new(),
+        _ => vec!["-p", "udp", "--sport", "68", "--dport", "67"],
+    });
+    let mut rules: Vec<_> = senders.iter().map(|sender| rule("--physdev-in", sender)).collect();
+    rules.push(rule("--physdev-out", &[]));
+    rules
+}
+
+/// The addresses of a list that blanks or commas part. They become arguments of a program that runs as root, so
+/// anything else is left out.
+fn addresses(list: &str, mut bad: impl FnMut(&str)) -> Vec<String> {
+    let mut good = Vec::new();
+    for word in list.split([' ', ',', '\t', '\n']).filter(|word| !word.is_empty()) {
+        if is_address(word) { good.push(word.to_owned()) } else { bad(word) }
+    }
+    good
+}
+
+fn is_address(word: &str) -> bool {
+    let (address, prefix) = word.split_once('/').unwrap_or((word, "32"));
+    address.parse::<Ipv4Addr>().is_ok() && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= 32)
+}
+
+fn works() -> bool {
+    run(&["-L", "-n"])
+}
+
+fn iptables(operation: &str, rule: &[String]) -> bool {
+    let mut arguments = vec![operation, "FORWARD"];
+    arguments.extend(rule.iter().map(String::as_str));
+    run(&arguments)
+}
+
+fn run(arguments: &[&str]) -> bool {
+    let mut command = process::Command::new("iptables");
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(addresses: &[&str]) -> Vec<String> {
+        let addresses: Vec<_> = addresses.iter().map(|address| (*address).to_owned()).collect();
+        rules("vif5.0", &addresses).iter().map(|rule| rule.join(" ")).collect()
+    }
+
+    #[test]
+    fn a_guest_without_addresses_may_send_anything() {
+        assert_eq!(
+            lines(&[]),
+            [
+                "-m physdev --physdev-is-bridged --physdev-in vif5.0 -j ACCEPT",
+                "-m physdev --physdev-is-bridged --physdev-out vif5.0 -j ACCEPT",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_guest_with_addresses_may_send_from_these_and_ask_for_one() {
+        assert_eq!(
+            lines(&["192.0.2.7"]),
+            [
+                "-m physdev --physdev-is-bridged --physdev-in vif5.0 -s 192.0.2.7 -j ACCEPT",
+                "-m physdev --physdev-is-bridged --physdev-in vif5.0 -p udp --sport 68 --dport 67 -j ACCEPT",
+                "-m physdev --physdev-is-bridged --physdev-out vif5.0 -j ACCEPT",
+            ]
+        );
+    }
+
+    #[test]
+    fn only_addresses_become_arguments() {
+        let mut left_out = Vec::new();
+        let taken = addresses("192.0.2.7 10.0.0.0/8, -j;x 10.0.0.0/33 ::1 --help", |bad| {
+            left_out.push(bad.to_owned());
+        });
+        assert_eq!(taken, ["192.0.2.7", "10.0.0.0/8"]);
+        assert_eq!(left_out, ["-j;x", "10.0.0.0/33", "::1", "--help"]);
+    }
+}
