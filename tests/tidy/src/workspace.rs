@@ -74,12 +74,18 @@ impl Workspace {
     /// Everything that breaks a rule, in the order of the files.
     pub fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        for source in &self.sources() {
+        let sources = self.sources();
+        for source in &sources {
             findings.extend(rules::ALL.iter().flat_map(|rule| rule(source)));
         }
         for file in self.files() {
             findings.extend(rules::check_text(file));
         }
+        let text = |path: &str| {
+            self.files.iter().find(|file| file.path == path).map_or("", |file| file.text.as_str())
+        };
+        findings.extend(rules::documents::store_names(&sources, text("docs/store-paths.md")));
+        findings.extend(rules::documents::crates(text("Cargo.toml"), text("docs/dependencies.md")));
         findings.sort();
         findings.dedup();
         findings

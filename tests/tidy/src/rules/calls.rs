@@ -4,7 +4,7 @@ use crate::rules::is_program;
 use crate::{Finding, Source};
 
 /// No `unwrap` outside tests, and nothing left to be written.
-pub fn unwraps(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn unwraps(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for call in ["unwrap", "unwrap_err", "unwrap_unchecked"] {
         for token in source.sequences(&[".", call, "("]) {
@@ -21,7 +21,7 @@ pub fn unwraps(source: &Source<'_>) -> Vec<Finding> {
 }
 
 /// Only programs print or exit.
-pub fn prints_and_exits(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn prints_and_exits(source: &Source<'_>) -> Vec<Finding> {
     if is_program(source.path) {
         return Vec::new();
     }

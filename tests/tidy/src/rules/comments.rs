@@ -3,7 +3,7 @@
 use crate::{Finding, Source};
 
 /// Every file opens with `//!`.
-pub fn opens_with_its_duty(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn opens_with_its_duty(source: &Source<'_>) -> Vec<Finding> {
     let first_code = source.tokens.first().map_or(usize::MAX, |token| token.at);
     let opens = source
         .comments
@@ -16,7 +16,7 @@ pub fn opens_with_its_duty(source: &Source<'_>) -> Vec<Finding> {
 }
 
 /// A note of work to do carries the number of an issue.
-pub fn todo_has_a_number(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn todo_has_a_number(source: &Source<'_>) -> Vec<Finding> {
     let lines = source.comments.iter().flat_map(|comment| {
         comment.text.lines().enumerate().map(|(offset, line)| (comment.line + offset, line))
     });
@@ -24,7 +24,7 @@ pub fn todo_has_a_number(source: &Source<'_>) -> Vec<Finding> {
 }
 
 /// The same for scripts, manifests and unit files, whose comments begin with `#`.
-pub fn todo_in_text(path: &str, text: &str) -> Vec<Finding> {
+pub(super) fn todo_in_text(path: &str, text: &str) -> Vec<Finding> {
     let comment = |line: &str| line.split_once('#').is_some_and(|(_, comment)| is_unnumbered(comment));
     let lines = text.lines().enumerate().filter(|(_, line)| comment(line));
     lines.map(|(at, _)| unnumbered(path, at + 1)).collect()

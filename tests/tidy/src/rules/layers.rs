@@ -58,7 +58,7 @@ const HOMES: &[(&[&str], &[&str])] = &[
 ];
 
 /// A module of `xend` uses only modules below it.
-pub fn modules_use_what_lies_below(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn modules_use_what_lies_below(source: &Source<'_>) -> Vec<Finding> {
     let Some(inside) = source.path.strip_prefix("xend/src/") else { return Vec::new() };
     let module = inside.split('/').next().unwrap_or(inside).trim_end_matches(".rs");
     let Some(own) = level(module) else {
@@ -83,7 +83,7 @@ pub fn modules_use_what_lies_below(source: &Source<'_>) -> Vec<Finding> {
 }
 
 /// HTTP, XML-RPC and netlink are named only where they are handled.
-pub fn crates_stay_at_home(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn crates_stay_at_home(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (path, homes) in HOMES {
         if homes.iter().any(|home| source.path.starts_with(home)) {
@@ -100,7 +100,7 @@ pub fn crates_stay_at_home(source: &Source<'_>) -> Vec<Finding> {
 }
 
 /// No `utils`, `common`, `helpers`, `misc`.
-pub fn names_say_something(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn names_say_something(source: &Source<'_>) -> Vec<Finding> {
     let empty = |part: &&str| matches!(*part, "utils" | "common" | "helpers" | "misc");
     let found = source.path.trim_end_matches(".rs").split('/').find(empty);
     found

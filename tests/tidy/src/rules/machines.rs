@@ -7,7 +7,7 @@ const FOREIGN: &[(&str, &str)] =
     &[("/wo", "rk/"), ("/fa", "rm/"), (".cargo/regi", "stry/src"), ("index.cra", "tes.io-")];
 
 /// Paths that exist on the writer's machine only.
-pub fn paths(path: &str, text: &str) -> Vec<Finding> {
+pub(super) fn paths(path: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, line) in text.lines().enumerate() {
         for (first, second) in FOREIGN {

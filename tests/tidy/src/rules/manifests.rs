@@ -13,7 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
 ];
 
 /// The rules over one manifest.
-pub fn check(path: &str, text: &str) -> Vec<Finding> {
+pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     // The root declares versions; the fuzz targets are a workspace of their own.
     if path == "Cargo.toml" || path.starts_with("tests/fuzz/") {
         return Vec::new();

@@ -2,6 +2,7 @@
 
 mod calls;
 mod comments;
+pub mod documents;
 mod layers;
 mod machines;
 mod manifests;
@@ -43,12 +44,12 @@ pub fn check_text(file: &TextFile) -> Vec<Finding> {
     findings
 }
 
-/// Whether a path is that of a program, which may print and end itself: `main.rs`, `src/bin`, build scripts, `xm`,
-/// `xtask` and the crates that test.
+/// Whether a path is that of a program, which may print and end itself: `main.rs`, `src/bin`, examples, build scripts,
+/// `xm`, `xtask` and the crates that test.
 fn is_program(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
     matches!(file, "main.rs" | "build.rs")
-        || path.contains("/src/bin/")
+        || ["/src/bin/", "/examples/"].iter().any(|folder| path.contains(folder))
         || ["xm/", "xtask/", "tests/"].iter().any(|folder| path.starts_with(folder))
 }
 

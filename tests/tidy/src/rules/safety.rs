@@ -6,7 +6,7 @@ use crate::{Finding, Source};
 const HOMES: &[&str] = &["hypervisor/src/xen/", "hotplug-scripts/src/sys.rs", "hotplug-scripts/src/sys/"];
 
 /// `unsafe` lives in `hypervisor::xen` and `hotplug::sys`, tests included.
-pub fn unsafe_stays_at_home(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn unsafe_stays_at_home(source: &Source<'_>) -> Vec<Finding> {
     if HOMES.iter().any(|home| source.path.starts_with(home)) {
         return Vec::new();
     }
@@ -20,7 +20,7 @@ pub fn unsafe_stays_at_home(source: &Source<'_>) -> Vec<Finding> {
 }
 
 /// `// SAFETY:` stands before every `unsafe` block and implementation, in the same statement or just above it.
-pub fn unsafe_is_explained(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn unsafe_is_explained(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, token) in source.tokens.iter().enumerate() {
         let opens = source.tokens.get(index + 1).is_some_and(|next| matches!(next.text, "{" | "impl"));

@@ -10,7 +10,7 @@ const FILE: usize = 500;
 const FUNCTION: usize = 80;
 
 /// No file of code over 500 lines.
-pub fn files(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn files(source: &Source<'_>) -> Vec<Finding> {
     let lines = source.code_lines();
     if source.is_test() || lines <= FILE {
         return Vec::new();
@@ -23,7 +23,7 @@ pub fn files(source: &Source<'_>) -> Vec<Finding> {
 }
 
 /// No function over 80 lines, tests excepted.
-pub fn functions(source: &Source<'_>) -> Vec<Finding> {
+pub(super) fn functions(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, token) in source.tokens.iter().enumerate() {
         let named = source.tokens.get(index + 1).filter(|next| next.kind == Kind::Word);
