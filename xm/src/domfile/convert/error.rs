@@ -1,0 +1,156 @@
+//! Why variables do not make a domain. The texts are those of the original where it had one (`xm-commands` §4.9).
+
+use thiserror::Error;
+
+/// Why variables do not make a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ConvertError {
+    /// The kernel, ramdisk or loader is not there.
+    #[error("Cannot find {variable} \"{path}\"")]
+    CannotFind {
+        /// `kernel`, `ramdisk` or `loader`.
+        variable: &'static str,
+        /// As written.
+        path: String,
+    },
+    /// A floppy image is not there, or not given by its full path.
+    #[error("Floppy file {path} does not exist.")]
+    Floppy {
+        /// As written.
+        path: String,
+    },
+    /// Neither three, four nor five fields.
+    #[error("Invalid disk specifier: {spec}")]
+    Disk {
+        /// As written.
+        spec: String,
+        /// Was the whole variable a string, and not a list of them?
+        whole_string: bool,
+    },
+    /// A key that an interface does not have.
+    #[error("Invalid {variable} option: {key}")]
+    InterfaceKey {
+        /// `vif` or `vif2`.
+        variable: &'static str,
+        /// As written.
+        key: String,
+    },
+    /// Something without `=` where pairs are wanted.
+    #[error("{item} should be a pair, separated by an equals sign.")]
+    NotAPair {
+        /// The variable.
+        variable: &'static str,
+        /// As written.
+        item: String,
+        /// Was the whole variable a string, and not a list of them?
+        whole_string: bool,
+    },
+    /// A key that a framebuffer does not have.
+    #[error("configuration option {key} unknown to vfbs")]
+    VfbKey {
+        /// As written.
+        key: String,
+    },
+    /// A USB controller's version or number of ports.
+    #[error("Invalid vusb option: {key}")]
+    VusbOption {
+        /// `usbver` or `numports`.
+        key: &'static str,
+    },
+    /// Not a range of I/O ports.
+    #[error("Invalid i/o port range specifier: {spec}")]
+    IoPorts {
+        /// As written.
+        spec: String,
+    },
+    /// Not a PCI address.
+    #[error("Failed to parse pci device: {spec}")]
+    Pci {
+        /// As written.
+        spec: String,
+    },
+    /// Not an option of a PCI device.
+    #[error("Invalid pci option {option}: ")]
+    PciOption {
+        /// As written.
+        option: String,
+    },
+    /// A function given twice.
+    #[error("Duplicate functions: {spec}")]
+    PciDuplicate {
+        /// As written.
+        spec: String,
+    },
+    /// Not a security label.
+    #[error("Invalid access_control specifier: {spec}")]
+    AccessControl {
+        /// As written.
+        spec: String,
+    },
+    /// More than one security label.
+    #[error("Multiple access_control definitions.")]
+    SeveralAccessControls,
+    /// `nfs_root` without `nfs_server`.
+    #[error("Must set nfs root and nfs server")]
+    NfsWithoutServer,
+    /// A whole number was wanted.
+    #[error("cannot use {variable} = {value}: it is not a number in the range of this variable")]
+    NotANumber {
+        /// The variable.
+        variable: &'static str,
+        /// What it holds.
+        value: String,
+    },
+    /// A list of strings was wanted.
+    #[error("cannot use {variable}: entry {entry} is not a string but {found}")]
+    NotText {
+        /// The variable.
+        variable: &'static str,
+        /// Which entry, the first is 1.
+        entry: usize,
+        /// What is there.
+        found: String,
+    },
+    /// A list was wanted.
+    #[error("cannot use {variable}: it is not a list but {found}")]
+    NotAList {
+        /// The variable.
+        variable: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// Known, but not built yet.
+    #[error("{variable} is not there yet in this version of xend-rs")]
+    NotYet {
+        /// The variable.
+        variable: &'static str,
+    },
+}
+
+impl ConvertError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        let listed = |variable: &str| Some(format!("{variable} must be a list: {variable} = [ '…' ]"));
+        match self {
+            Self::CannotFind { variable, .. } => {
+                Some(format!("check the path, or use bootloader instead of {variable} if the file is inside the guest"))
+            }
+            Self::Floppy { .. } => Some("give the full path of an image that exists".to_owned()),
+            Self::Disk { whole_string: true, .. } => listed("disk"),
+            Self::Disk { .. } => Some(
+                "write 'TYPE:PATH,DEVICE,MODE', for example 'phy:/dev/vg0/disk,xvda,w'; three to five fields".to_owned(),
+            ),
+            Self::NotAPair { whole_string: true, variable, .. } | Self::NotAList { variable, .. } => listed(variable),
+            Self::NotAPair { .. } => Some("write key=value,key=value without a comma at the end".to_owned()),
+            Self::InterfaceKey { .. } => Some(
+                "known are type, mac, bridge, ip, script, backend, vifname, rate, model, accel, policy and label".to_owned(),
+            ),
+            Self::NotText { .. } => Some("put quotes around it".to_owned()),
+            Self::NfsWithoutServer => Some("set nfs_server to the address of the server".to_owned()),
+            Self::IoPorts { .. } => Some("write it in hexadecimal without 0x, for example '3f8-3ff'".to_owned()),
+            Self::Pci { .. } => Some("write 'BUS:SLOT.FUNCTION', for example '03:00.0'".to_owned()),
+            Self::NotYet { .. } => Some("remove the variable to start the domain without it".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! The `xm` command line.
+pub mod domfile;
