@@ -1,0 +1,74 @@
+//! The daemon's unix socket: a byte stream, written and read by one task each.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::AbortHandle;
+
+use super::{Inbox, Link, Lost, Requests};
+use crate::wire::{Frame, PAYLOAD_MAX};
+
+struct Socket {
+    outgoing: UnboundedSender<Frame>,
+    reader: AbortHandle,
+}
+
+impl Link for Socket {
+    fn send(&self, frame: Frame) -> Result<(), Lost> {
+        self.outgoing.send(frame).map_err(|_| Lost::ClosedByDaemon)
+    }
+
+    fn payload_max(&self) -> usize {
+        PAYLOAD_MAX
+    }
+
+    fn close(&self) {
+        // The writer sends what is queued and ends when the channel, which lives in `self`, is dropped.
+        self.reader.abort();
+    }
+}
+
+pub(super) async fn open(path: &Path, requests: &Arc<Requests>) -> io::Result<Box<dyn Link>> {
+    let (read_half, write_half) = UnixStream::connect(path).await?.into_split();
+    let (outgoing, queue) = unbounded_channel();
+    let reader = tokio::spawn(receive(read_half, Arc::clone(requests))).abort_handle();
+    tokio::spawn(send(write_half, queue, Arc::clone(requests)));
+    Ok(Box::new(Socket { outgoing, reader }))
+}
+
+/// Reads frames until the connection ends.
+async fn receive(mut source: OwnedReadHalf, requests: Arc<Requests>) {
+    let mut inbox = Inbox::new(&requests);
+    let mut buffer = vec![0; 16 * 1024];
+    let lost = loop {
+        match source.read(&mut buffer).await {
+            Ok(0) => break Lost::ClosedByDaemon,
+            Ok(count) => {
+                if let Err(lost) = inbox.take(&buffer[..count]) {
+                    break lost;
+                }
+            }
+            Err(error) => break Lost::Io(Arc::new(error)),
+        }
+    };
+    requests.fail(&lost);
+}
+
+/// Writes what is queued, everything that waits in one go.
+async fn send(mut sink: OwnedWriteHalf, mut queue: UnboundedReceiver<Frame>, requests: Arc<Requests>) {
+    let (mut frames, mut bytes) = (Vec::new(), Vec::new());
+    while queue.recv_many(&mut frames, 64).await > 0 {
+        bytes.clear();
+        frames.drain(..).for_each(|frame| frame.encode(&mut bytes));
+        if let Err(error) = sink.write_all(&bytes).await {
+            queue.close();
+            requests.fail(&Lost::Io(Arc::new(error)));
+            return;
+        }
+    }
+}
