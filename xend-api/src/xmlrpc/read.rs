@@ -113,7 +113,11 @@ impl<'a> Reader<'a> {
     /// The next piece that isn't white space.
     fn next_tag(&mut self) -> Result<Piece<'a>, XmlRpcError> {
         loop {
+            if self.peeked.is_none() {
+                self.xml.skip_space();
+            }
             match self.next()? {
+                // Behind a comment, or spelled as an entity.
                 Piece::Text(text) if text.trim_ascii().is_empty() => {}
                 piece => return Ok(piece),
             }
@@ -167,6 +171,9 @@ impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Sxp, XmlRpcError> {
         if depth == MAX_DEPTH {
             return Err(self.xml.too_deep());
+        }
+        if let Some(text) = self.xml.plain_between("<string>", "</string></value>") {
+            return Ok(Sxp::Text(text.to_owned()));
         }
         let mut bare = Cow::Borrowed("");
         loop {
