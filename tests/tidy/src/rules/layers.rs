@@ -1,7 +1,8 @@
 //! Everything flows down: the table of `xend`'s modules, the homes of single crates, and names that say nothing.
 //!
 //! ```text
-//!   main  simulate                       (may use everything below; nobody uses them but main)
+//!   main  program                        (start, stop, supervision, logging; may print and exit)
+//!   simulate                             (scripted guests; may use everything below)
 //!   api  events
 //!   manager
 //!   operations
@@ -29,8 +30,9 @@ const LEVELS: &[(&str, u8)] = &[
     ("api", 5),
     ("events", 5),
     ("simulate", 6),
-    ("main", 7),
-    ("lib", 7),
+    ("program", 7),
+    ("main", 8),
+    ("lib", 8),
 ];
 
 /// Modules that are plain data without I/O.

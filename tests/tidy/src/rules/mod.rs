@@ -45,12 +45,12 @@ pub fn check_text(file: &TextFile) -> Vec<Finding> {
 }
 
 /// Whether a path is that of a program, which may print and end itself: `main.rs`, `src/bin`, examples, build scripts,
-/// `xm`, `xtask` and the crates that test.
+/// `xend`'s `program`, `xm`, `xtask` and the crates that test.
 fn is_program(path: &str) -> bool {
     let file = path.rsplit('/').next().unwrap_or(path);
     matches!(file, "main.rs" | "build.rs")
         || ["/src/bin/", "/examples/"].iter().any(|folder| path.contains(folder))
-        || ["xm/", "xtask/", "tests/"].iter().any(|folder| path.starts_with(folder))
+        || ["xm/", "xtask/", "tests/", "xend/src/program/"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// The lines that a rule finds fault with, for the tests of the rules.
