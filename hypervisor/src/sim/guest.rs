@@ -9,7 +9,7 @@ use super::boot::{self, BootError, BootReport};
 use super::domain::BootPages;
 use super::memory::Memory;
 use super::walk::{WalkError, Walker};
-use super::{Machine, Side, lock};
+use super::{ConsoleRing, Machine, Side, lock};
 use crate::abi::guest::start_info as layout;
 use crate::{DomId, Mfn, PAGE_SIZE, Pfn, Port, ShutdownCode, VcpuContext};
 
@@ -27,6 +27,16 @@ pub enum GuestError {
     NotBooted {
         /// Its number.
         domid: DomId,
+    },
+    /// The frame isn't a page that could be a ring.
+    #[error(
+        "cannot use mfn {mfn:#x} of domain {domid} as console ring: it is no ordinary page of the domain"
+    )]
+    NoRing {
+        /// The domain.
+        domid: DomId,
+        /// The frame.
+        mfn: Mfn,
     },
     /// Nothing is there, or the range leaves the page.
     #[error("cannot reach {len} bytes at {offset} of pfn {pfn:#x} of domain {domid}")]
@@ -254,14 +264,14 @@ impl GuestView {
     /// Prints to its console and tells the daemon; the answer is how many bytes fitted. A console that nobody serves keeps
     /// what fits of it.
     pub fn console_put(&self, bytes: &[u8]) -> Result<usize, GuestError> {
-        let put = self.machine.console_put(self.domid, Side::Guest, bytes)?;
+        let put = self.machine.console_put(self.console_ring()?, Side::Guest, bytes)?;
         self.kick_console();
         Ok(put)
     }
 
     /// What was typed at its console.
     pub fn console_get(&self) -> Result<Vec<u8>, GuestError> {
-        let typed = self.machine.console_get(self.domid, Side::Guest, PAGE_SIZE)?;
+        let typed = self.machine.console_get(self.console_ring()?, Side::Guest, PAGE_SIZE)?;
         if !typed.is_empty() {
             self.kick_console();
         }
@@ -275,17 +285,24 @@ impl GuestView {
         }
     }
 
+    /// Its console ring.
+    fn console_ring(&self) -> Result<ConsoleRing, GuestError> {
+        Ok(ConsoleRing { domid: self.domid, mfn: self.boot_pages()?.1.console })
+    }
+
     /// Its port to xenconsoled.
     pub fn console_port(&self) -> Result<Port, GuestError> {
-        let domid = self.domid;
-        let (memory, pages) = {
-            let state = lock(&self.machine.inner.state);
-            let domain = state.domains.get(&domid).ok_or(GuestError::NoDomain { domid })?;
-            (domain.memory(), domain.boot_pages.ok_or(GuestError::NotBooted { domid })?)
-        };
+        let (memory, pages) = self.boot_pages()?;
         let mut bytes = [0; 4];
         lock(&memory).read(pages.start_info, layout::CONSOLE_EVTCHN, &mut bytes);
         Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn boot_pages(&self) -> Result<(Arc<Mutex<Memory>>, BootPages), GuestError> {
+        let domid = self.domid;
+        let state = lock(&self.machine.inner.state);
+        let domain = state.domains.get(&domid).ok_or(GuestError::NoDomain { domid })?;
+        Ok((domain.memory(), domain.boot_pages.ok_or(GuestError::NotBooted { domid })?))
     }
 
     /// Sends an event through one of its ports.

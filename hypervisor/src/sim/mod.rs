@@ -73,6 +73,15 @@ pub enum Event {
 /// Called for each event, in the thread that caused it; no lock of the machine is held.
 pub type Listener = Box<dyn Fn(Event) + Send + Sync>;
 
+/// Where a domain's console ring is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConsoleRing {
+    /// Whose.
+    pub domid: DomId,
+    /// Its frame: what `console/ring-ref` and the start info say.
+    pub mfn: Mfn,
+}
+
 struct State {
     domains: BTreeMap<DomId, Domain>,
     frames: Frames,
@@ -205,18 +214,20 @@ impl Machine {
         self.inner.channels.wait(domid, port, limit)
     }
 
-    /// Moves bytes through a domain's console ring from the side that is named: what fits of `bytes` is put.
-    pub fn console_put(&self, domid: DomId, side: Side, bytes: &[u8]) -> Result<usize, GuestError> {
-        let (memory, mfn) = self.console_page(domid)?;
+    /// Puts bytes into the console ring at frame `ring` of a domain, as the side that is named: what fits.
+    pub fn console_put(&self, ring: ConsoleRing, side: Side, bytes: &[u8]) -> Result<usize, GuestError> {
+        let memory = self.ring_memory(ring)?;
         let mut memory = lock(&memory);
-        Ok(ring::put(&mut memory, mfn, side, bytes))
+        check_ring(&memory, ring)?;
+        Ok(ring::put(&mut memory, ring.mfn, side, bytes))
     }
 
-    /// Takes up to `limit` bytes from a domain's console ring at the side that is named.
-    pub fn console_get(&self, domid: DomId, side: Side, limit: usize) -> Result<Vec<u8>, GuestError> {
-        let (memory, mfn) = self.console_page(domid)?;
+    /// Takes up to `limit` bytes from the console ring at frame `ring` of a domain, as the side that is named.
+    pub fn console_get(&self, ring: ConsoleRing, side: Side, limit: usize) -> Result<Vec<u8>, GuestError> {
+        let memory = self.ring_memory(ring)?;
         let mut memory = lock(&memory);
-        Ok(ring::get(&mut memory, mfn, side, limit))
+        check_ring(&memory, ring)?;
+        Ok(ring::get(&mut memory, ring.mfn, side, limit))
     }
 
     /// Adds a line to the hypervisor's console.
@@ -231,12 +242,18 @@ impl Machine {
         memory.map_or(0, |memory| lock(&memory).host_bytes())
     }
 
-    fn console_page(&self, domid: DomId) -> Result<(Arc<Mutex<Memory>>, Mfn), GuestError> {
+    fn ring_memory(&self, ring: ConsoleRing) -> Result<Arc<Mutex<Memory>>, GuestError> {
         let state = lock(&self.inner.state);
-        let domain = state.domains.get(&domid).ok_or(GuestError::NoDomain { domid })?;
-        let mfn = domain.boot_pages.ok_or(GuestError::NotBooted { domid })?.console;
-        Ok((domain.memory(), mfn))
+        let domain = state.domains.get(&ring.domid).filter(|domain| !domain.dying);
+        domain.map(Domain::memory).ok_or(GuestError::NoDomain { domid: ring.domid })
     }
+}
+
+/// A ring must be an ordinary page of the domain, whoever names it.
+fn check_ring(memory: &Memory, ring: ConsoleRing) -> Result<(), GuestError> {
+    let ConsoleRing { domid, mfn } = ring;
+    let is_ordinary = memory.extent_of(mfn).is_some() && memory.table_level(mfn).is_none();
+    if is_ordinary { Ok(()) } else { Err(GuestError::NoRing { domid, mfn }) }
 }
 
 impl Inner {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::fixture::{Built, TinyGuest, build};
-use super::{BootError, Call, Event, HostConfig, Link, Machine, Side, lock};
+use super::{BootError, Call, ConsoleRing, Event, HostConfig, Link, Machine, Side, lock};
 use crate::abi::guest::start_info;
 use crate::{
     Access, ConsoleRead, CreateDomain, DomId, Domains, EventChannels, GuestMemory, Host, HypervisorError,
@@ -343,8 +343,11 @@ fn the_console_carries_bytes_and_events_both_ways() {
     assert_eq!(machine.port_link(built.domid, built.console_port), Some(Link::Bound(DomId::DOM0, port)));
     assert_eq!(guest.console_put(b"hello").unwrap(), 5);
     assert!(machine.wait_event(DomId::DOM0, port, Duration::ZERO));
-    assert_eq!(machine.console_get(built.domid, Side::Backend, 99).unwrap(), b"hello");
-    machine.console_put(built.domid, Side::Backend, b"root\n").unwrap();
+    let ring = ConsoleRing { domid: built.domid, mfn: built.console_mfn };
+    assert_eq!(machine.console_get(ring, Side::Backend, 99).unwrap(), b"hello");
+    let wild = ConsoleRing { mfn: built.console_mfn + 1, ..ring };
+    assert!(machine.console_get(wild, Side::Backend, 99).is_err(), "a page table is no ring");
+    machine.console_put(ring, Side::Backend, b"root\n").unwrap();
     machine.notify(DomId::DOM0, port).unwrap();
     assert!(guest.wait(built.console_port, Duration::ZERO));
     assert_eq!(guest.console_get().unwrap(), b"root\n");
