@@ -151,8 +151,10 @@ impl State {
         let Resolved { path, .. } = resolve(actor, path)?;
         let tree = branch.as_ref().map_or(&self.tree, |branch| branch.tree());
         let verdict = admit(tree, actor, &path, &change);
-        // What the answer depends on: the node itself, and the one from which a new one inherits.
+        // What the answer depends on: the node itself; if it is absent, the one from which it inherits, and that
+        // this stays the nearest.
         let nearest = tree.nearest(&path).1.len();
+        let first_missing = end_of_component(&path, nearest);
         if let Verdict::Do { new_nodes } = verdict.unwrap_or(Verdict::Nothing) {
             let pending = branch.as_ref().map_or(0, |branch| branch.tree().owned_by(actor.domid));
             self.check_quota(actor, &change, pending, new_nodes)?;
@@ -165,8 +167,9 @@ impl State {
             }
             return Ok(OK.to_vec());
         };
-        branch.look(&path, Look::Node)?;
-        branch.look(&path[..nearest], Look::Node)?;
+        for end in [path.len(), nearest, first_missing] {
+            branch.look(&path[..end], Look::Node)?;
+        }
         if let Verdict::Do { .. } = verdict? {
             branch.change(actor, &path, change, version)?;
         }
@@ -285,6 +288,12 @@ fn readable<'t>(tree: &'t Tree, actor: Actor, path: &[u8]) -> Result<&'t Node, E
     };
     actor.must(Right::Read, node.permissions())?;
     Ok(node)
+}
+
+/// Where the component after the first `end` bytes of an absolute path ends.
+fn end_of_component(path: &[u8], end: usize) -> usize {
+    let begin = if end == 1 { 1 } else { (end + 1).min(path.len()) };
+    path[begin..].iter().position(|&byte| byte == b'/').map_or(path.len(), |at| begin + at)
 }
 
 fn directory(node: &Node) -> Reply {

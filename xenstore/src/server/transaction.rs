@@ -34,8 +34,14 @@ pub(crate) enum Look {
 }
 
 impl Branch {
-    pub(crate) fn new(tree: &Tree) -> Self {
-        Self { tree: tree.branch(), base: Arc::clone(tree.root()), seen: HashMap::new(), changes: Vec::new() }
+    pub(crate) fn new(tree: &Tree, actor: Actor, limits: &Limits) -> Self {
+        Self {
+            tree: tree.branch(),
+            base: Arc::clone(tree.root()),
+            seen: HashMap::new(),
+            changes: Vec::new(),
+            limit: (!actor.is_privileged()).then_some(limits.transaction_nodes),
+        }
     }
 
     /// The tree as the transaction sees it.
