@@ -17,7 +17,8 @@ pub struct Host {
 impl Host {
     /// The host below `root`; the real one for `/` or an empty name.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        let root: PathBuf = root.into();
+        // One spelling for each root: marks that are made from it must be found again.
+        let root: PathBuf = root.into().components().collect();
         Host { root: if root.as_os_str().is_empty() { PathBuf::from("/") } else { root } }
     }
 
@@ -97,7 +98,8 @@ mod tests {
 
     #[test]
     fn another_root_is_put_in_front() {
-        let host = Host::new("/tmp/x");
+        let host = Host::new("/tmp/./x/");
+        assert_eq!(host.root().as_os_str(), "/tmp/x");
         assert!(!host.is_real());
         assert_eq!(host.lock_dir(), Path::new("/tmp/x/var/run/xen-hotplug"));
         assert_eq!(host.device(Path::new("sda")), Path::new("/tmp/x/dev/sda"));

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+/// Where programs are looked for after the folders that the caller names.
+const USUAL_PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// One call of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
@@ -42,9 +45,15 @@ impl Invocation {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Every variable, for a script that runs in our place.
-    pub fn variables(&self) -> &BTreeMap<String, String> {
-        &self.variables
+    /// The environment of a program that we start: every variable, no language but the plain one (its output may
+    /// be read by scripts), and a search path that ends with the usual folders, whatever we were given.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let mut environment = self.variables.clone();
+        environment.retain(|name, _| !name.starts_with("LC_"));
+        environment.insert("LANG".to_owned(), "POSIX".to_owned());
+        let path = self.variable("PATH").into_iter().chain([USUAL_PATH]).collect::<Vec<_>>().join(":");
+        environment.insert("PATH".to_owned(), path);
+        environment
     }
 
     /// The backend that the call is about, as the kernel names it (relative to the own domain's nodes).
@@ -93,6 +102,15 @@ mod tests {
     fn a_leading_equals_sign_makes_no_assignment() {
         assert_eq!(call(&["=x"]).command.as_deref(), Some("=x"));
         assert_eq!(call(&["a=b"]).command, None);
+    }
+
+    #[test]
+    fn a_program_that_we_start_gets_every_variable_and_plain_language() {
+        let variables = [("LC_ALL", "de_DE"), ("LANG", "de_DE"), ("vif", "vif5.0"), ("PATH", "/x")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = Invocation::new("block", ["a=b".to_owned()], variables).environment();
+        let all: Vec<_> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(all, ["LANG=POSIX", "PATH=/x:/usr/sbin:/usr/bin:/sbin:/bin", "a=b", "vif=vif5.0"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use crate::host::Host;
 use crate::sys::{self, LoopInfo, NAME_SIZE};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -131,17 +132,8 @@ impl Binding {
 
 /// Every bound loop device of the host.
 pub fn bindings(host: &Host) -> Result<Vec<Binding>, LoopError> {
-    let dir = host.path("/sys/block");
-    let fail = |source| LoopError::List { path: dir.clone(), source };
     let mut found = Vec::new();
-    for entry in fs::read_dir(&dir).map_err(fail)? {
-        let entry = entry.map_err(fail)?;
-        let name = entry.file_name();
-        let is_loop = name.to_str().is_some_and(|name| name.starts_with("loop"));
-        // The kernel shows the folder `loop` only while the device is bound.
-        if !is_loop || !entry.path().join("loop").exists() {
-            continue;
-        }
+    for name in bound_names(host)? {
         found.extend(binding(&host.device(Path::new(&name)))?);
     }
     found.sort_by_key(|binding| binding.info.number);
@@ -187,6 +179,29 @@ pub fn release(path: &Path) -> Result<(), LoopError> {
     let Some(device) = open_device(path)? else { return Ok(()) };
     let fail = |source| LoopError::Device { verb: "release", device: path.to_path_buf(), source };
     sys::clear(&device).map_err(fail)
+}
+
+/// Names of the loop devices that may be bound. The kernel's list tells which are (they have a folder `loop`
+/// there); without one, every node counts.
+fn bound_names(host: &Host) -> Result<Vec<OsString>, LoopError> {
+    for (folder, inside) in [("/sys/block", Some("loop")), ("/dev", None)] {
+        let path = host.path(folder);
+        let entries = match fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(LoopError::List { path, source }),
+        };
+        let is_bound = |entry: &fs::DirEntry| {
+            is_loop(&entry.file_name()) && inside.is_none_or(|inside| entry.path().join(inside).exists())
+        };
+        return Ok(entries.iter().filter(|entry| is_bound(entry)).map(fs::DirEntry::file_name).collect());
+    }
+    Ok(Vec::new())
+}
+
+fn is_loop(name: &OsStr) -> bool {
+    let number = name.to_str().and_then(|name| name.strip_prefix("loop"));
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 /// Opened for reading only: closing a device that was open for writing makes udev look at it again.
@@ -286,6 +301,23 @@ mod tests {
         release(&made.path).unwrap();
         assert!(!bindings(&host).unwrap().iter().any(|binding| binding.is_tagged(&tag)));
         release(&made.path).unwrap();
+    }
+
+    #[test]
+    fn without_the_kernels_list_the_nodes_are_asked() {
+        if !loop_driver() {
+            return;
+        }
+        let folder = Folder::new("loop-nodes");
+        let host = host(&folder);
+        let tag = Tag::new(&host, "backend/vbd/7/51713");
+        let made = bind(&host, &image(&folder, "disk", Access::Write), &tag).unwrap();
+        std::fs::remove_file(folder.path().join("sys")).unwrap();
+        let found = bindings(&host).unwrap().into_iter().any(|binding| binding == made);
+        release(&made.path).unwrap();
+        assert!(found);
+        std::fs::remove_file(folder.path().join("dev")).unwrap();
+        assert_eq!(bindings(&host).unwrap(), []);
     }
 
     #[test]

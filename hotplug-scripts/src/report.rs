@@ -39,7 +39,9 @@ pub enum Failure {
         script: String,
     },
     /// The script follows in a later version.
-    #[error("{script} is not there yet; use vif-bridge, or a script of your own")]
+    #[error(
+        "cannot run {script}, which is not there yet; one of your own in /etc/xend/scripts would be run instead"
+    )]
     NotYet {
         /// Its name.
         script: String,

@@ -11,6 +11,10 @@ use std::os::fd::AsRawFd;
 /// Bytes of a name field of the loop driver, the closing NUL included.
 pub const NAME_SIZE: usize = 64;
 
+/// Bytes of a sector of every device that we bind. Left open, recent kernels take the backing disk's for direct
+/// I/O, and on a disk with sectors of 4096 bytes a guest would misread the partition table in its image.
+const BLOCK_SIZE: u32 = 512;
+
 /// The device refuses writes.
 pub const FLAG_READ_ONLY: u32 = 1;
 /// The device reads and writes its file past the page cache.
@@ -91,7 +95,7 @@ pub fn free_number(control: &File) -> io::Result<u32> {
 
 /// Binds `backing` to `device` with `settings` in one step (Linux 5.8 and later).
 pub fn configure(device: &File, backing: &File, settings: &LoopInfo) -> io::Result<()> {
-    let config = LoopConfig { fd: raw(backing)?, block_size: 0, info: *settings, reserved: [0; 8] };
+    let config = LoopConfig { fd: raw(backing)?, block_size: BLOCK_SIZE, info: *settings, reserved: [0; 8] };
     // SAFETY: `config` is a `struct loop_config` (checked by `layouts_are_the_kernels`) that outlives the call;
     // the kernel only reads it, and takes its own reference to the file behind `fd`.
     unsafe { ioctls::configure(device.as_raw_fd(), &raw const config) }?;

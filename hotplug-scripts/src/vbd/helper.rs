@@ -18,6 +18,6 @@ pub(super) fn run(disk: &Disk<'_>, kind: &str, call: &Invocation, command: Comma
             Command::Remove => Ok(()),
         };
     };
-    let source = process::Command::new(&path).arg(command.word()).envs(call.variables()).exec();
+    let source = process::Command::new(&path).arg(command.word()).env_clear().envs(call.environment()).exec();
     Err(VbdError::Helper { path, source })
 }

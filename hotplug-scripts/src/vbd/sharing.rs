@@ -10,7 +10,6 @@ use crate::host::Host;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -177,7 +176,9 @@ impl HostUse {
 /// Every device that is mounted here or swapped on.
 fn host_uses(host: &Host) -> Result<Vec<HostUse>, VbdError> {
     let mounts = read(host.path("/proc/self/mountinfo"))?;
-    let swaps = read(host.path("/proc/swaps"))?;
+    // A kernel without swap lacks the list of it.
+    let swaps = host.path("/proc/swaps");
+    let swaps = if swaps.exists() { read(swaps)? } else { Vec::new() };
     let mut uses: Vec<HostUse> = mounts.split(|byte| *byte == b'\n').flat_map(mount).collect();
     let swapped = |line| DeviceNumber::of(&unescaped(words(line).next()?));
     let writing = |number| HostUse { number, mode: Mode::Write };
@@ -185,12 +186,8 @@ fn host_uses(host: &Host) -> Result<Vec<HostUse>, VbdError> {
     Ok(uses)
 }
 
-/// A list that is not there is empty; one that cannot be read is not.
 fn read(path: PathBuf) -> Result<Vec<u8>, VbdError> {
-    match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        done => done.map_err(|source| VbdError::File { verb: "read", path, source }),
-    }
+    fs::read(&path).map_err(|source| VbdError::File { verb: "read", path, source })
 }
 
 /// A line of `mountinfo`: `ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAG…] - TYPE SOURCE OPTIONS-OF-THE-FILESYSTEM`.

@@ -5,6 +5,7 @@
 
 use super::{Command, Done, Port, VifError};
 use crate::lock::{FIREWALL, Lock};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::process::{self, Stdio};
 use xenstore::paths::node::vif::IP;
@@ -13,20 +14,22 @@ use xenstore::paths::node::vif::IP;
 pub(super) async fn apply(port: &Port<'_>, done: &Done<'_>) -> Result<(), VifError> {
     let stored = port.backend.read(IP).await?;
     let list = stored.as_deref().or_else(|| port.call.variable("ip")).unwrap_or_default().to_owned();
-    if !works() {
+    let tool = Tool { environment: port.call.environment() };
+    if !tool.run(&["-L", "-n"]) {
         return Ok(());
     }
     let _lock = Lock::acquire(port.host, FIREWALL)?;
     let addresses = addresses(&list, |bad| port.log.error(&format!("no IPv4 address, left out: {bad}")));
     for rule in rules(done.dev, &addresses) {
-        let ok = match done.command {
-            Command::Online | Command::Add => iptables("-C", &rule) || iptables("-I", &rule),
+        let is_done = match done.command {
+            Command::Online | Command::Add => tool.change("-C", &rule) || tool.change("-I", &rule),
             Command::Offline | Command::Remove => {
-                let _ = iptables("-D", &rule);
+                // Whether it was there or not, it is not there now.
+                let _ = tool.change("-D", &rule);
                 true
             }
         };
-        if !ok {
+        if !is_done {
             port.log.error("iptables setup failed. This may affect guest networking.");
             break;
         }
@@ -70,20 +73,24 @@ fn is_address(word: &str) -> bool {
     address.parse::<Ipv4Addr>().is_ok() && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= 32)
 }
 
-fn works() -> bool {
-    run(&["-L", "-n"])
+/// `iptables`, as far as it is there.
+struct Tool {
+    environment: BTreeMap<String, String>,
 }
 
-fn iptables(operation: &str, rule: &[String]) -> bool {
-    let mut arguments = vec![operation, "FORWARD"];
-    arguments.extend(rule.iter().map(String::as_str));
-    run(&arguments)
-}
+impl Tool {
+    fn change(&self, operation: &str, rule: &[String]) -> bool {
+        let mut arguments = vec![operation, "FORWARD"];
+        arguments.extend(rule.iter().map(String::as_str));
+        self.run(&arguments)
+    }
 
-fn run(arguments: &[&str]) -> bool {
-    let mut command = process::Command::new("iptables");
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    fn run(&self, arguments: &[&str]) -> bool {
+        let mut command = process::Command::new("iptables");
+        command.args(arguments).env_clear().envs(&self.environment);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
 }
 
 #[cfg(test)]
