@@ -79,7 +79,7 @@ struct Run<'a> {
 }
 
 impl Gate for Device {
-    fn hypercall(&self, request: &Request) -> io::Result<Reply> {
+    fn pass(&self, request: &Request) -> io::Result<Reply> {
         let mut bounce = self.pool.take(request.image().len())?;
         bounce.write(0, request.image());
         let base = bounce.address();

@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::connection::Xen;
-use crate::abi::{domctl, sched, sysctl};
+use super::gate::FAULT_ATTEMPTS;
+use crate::abi::{Request, domctl, sched, sysctl};
 use crate::{CreateDomain, DomId, DomainInfo, Domains, HypervisorError, ShutdownCode, VcpuContext, VcpuInfo};
 
 type Result<T> = std::result::Result<T, HypervisorError>;
+
+const CREATE: &str = "create a domain";
 
 /// Domains asked for at once; a host with more takes more calls.
 const LIST_PIECE: u16 = 128;
@@ -18,10 +23,8 @@ const DESTROY_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Domains for Xen {
     fn create(&self, request: &CreateDomain) -> Result<DomId> {
-        const CALL: &str = "create a domain";
-        let dialect = self.dialect(CALL)?;
-        let reply = self.on_host(CALL, &domctl::create(dialect, request, self.grants()))?;
-        let domid = domctl::created(&reply);
+        let dialect = self.dialect(CREATE)?;
+        let domid = self.create_shell(&domctl::create(dialect, request, self.grants()), request.uuid)?;
         if request.cpupool != 0 && !dialect.creates_in_cpupool() {
             self.move_or_destroy(domid, request.cpupool)?;
         }
@@ -132,6 +135,29 @@ impl Domains for Xen {
 }
 
 impl Xen {
+    /// Makes the domain, which must not happen twice: when Xen could not tell the number (see [`Gate::hypercall`]), the
+    /// domain may be there or not. It is recognised by its handle, and by having neither vcpus nor memory yet, which sets
+    /// it apart from an older domain with the same handle.
+    ///
+    /// [`Gate::hypercall`]: super::gate::Gate::hypercall
+    fn create_shell(&self, request: &Request, uuid: Uuid) -> Result<DomId> {
+        let mut attempts = 1..FAULT_ATTEMPTS;
+        loop {
+            match self.gate().pass(request) {
+                Ok(reply) => return Ok(domctl::created(&reply)),
+                Err(error) if error.raw_os_error() == Some(libc::EFAULT) && attempts.next().is_some() => {
+                    let untouched = |info: &DomainInfo| {
+                        info.uuid == uuid && info.max_vcpu_id.is_none() && info.tot_pages == 0
+                    };
+                    if let Some(made) = self.list()?.into_iter().find(untouched) {
+                        return Ok(made.domid);
+                    }
+                }
+                Err(source) => return Err(HypervisorError::Call { call: CREATE, domid: None, source }),
+            }
+        }
+    }
+
     /// Before 4.17 a domain starts in pool 0. One that can't be moved is of no use to the caller, who doesn't know its
     /// number either.
     fn move_or_destroy(&self, domid: DomId, pool: u32) -> Result<()> {

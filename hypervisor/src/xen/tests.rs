@@ -30,6 +30,10 @@ struct State {
     free_extents: u64,
     refuse_destroy: u32,
     refuse_pool: bool,
+    /// Calls that fail with `EFAULT` before anything is done.
+    faults: u32,
+    /// The next domain is made, and its number not told.
+    hide_created: bool,
     /// `EPERM` for everything that needs privilege.
     unprivileged: bool,
     /// Grant tables can't be mapped by name: the errno that says so.
@@ -118,6 +122,9 @@ impl Stand {
                 let new = state.next;
                 state.next += 1;
                 state.domains.insert(new, 0);
+                if std::mem::take(&mut state.hide_created) {
+                    return errno(libc::EFAULT);
+                }
                 put(&mut image, 8, new.into());
             }
             5 => {
@@ -209,7 +216,13 @@ fn describe(entry: &mut [u8], id: u16) {
 }
 
 impl Gate for Arc<Stand> {
-    fn hypercall(&self, request: &Request) -> io::Result<Reply> {
+    fn pass(&self, request: &Request) -> io::Result<Reply> {
+        let mut state = self.state.lock().unwrap();
+        if state.faults > 0 {
+            state.faults -= 1;
+            return errno(libc::EFAULT);
+        }
+        drop(state);
         match request.hypercall() {
             36 => self.domctl(request),
             35 => self.sysctl(request),
@@ -461,4 +474,37 @@ fn a_grant_table_that_can_not_be_set_up_is_an_error() {
 #[test]
 fn a_new_port_is_the_one_that_xen_names() {
     assert_eq!(xen(Dialect::Xen4_17).alloc_unbound(DomId(0), DomId(0)).unwrap(), 9);
+}
+
+#[test]
+fn a_buffer_that_was_away_for_an_instant_goes_unnoticed() {
+    let (xen, stand) = with(Dialect::Xen4_17, |state| state.faults = 3);
+    assert_eq!(xen.version().domctl, Some(0x15));
+    for _ in 0..3 {
+        stand.state.lock().unwrap().faults = 3;
+        assert!(xen.info(DomId(0)).unwrap().is_some());
+        stand.state.lock().unwrap().faults = 3;
+        assert_eq!(xen.list().unwrap().len(), 1);
+    }
+    stand.state.lock().unwrap().faults = u32::MAX;
+    assert_eq!(xen.list().unwrap_err().errno(), Some(libc::EFAULT));
+}
+
+#[test]
+fn a_domain_whose_number_got_lost_is_found_by_its_handle_and_not_made_twice() {
+    let (xen, stand) = with(Dialect::Xen4_17, |state| {
+        state.next = 5;
+        state.hide_created = true;
+    });
+    // The stand-in gives domain n the handle nnnn…; the one asked for is that of domain 5.
+    assert_eq!(xen.create(&wanted(0)).unwrap(), DomId(5));
+    assert_eq!(stand.state.lock().unwrap().domains.len(), 2);
+}
+
+#[test]
+fn a_creation_that_did_not_happen_is_made_again() {
+    let (xen, stand) = with(Dialect::Xen4_17, |_| {});
+    stand.state.lock().unwrap().faults = 1;
+    assert_eq!(xen.create(&wanted(0)).unwrap(), DomId(1));
+    assert_eq!(stand.state.lock().unwrap().domains.len(), 2);
 }
