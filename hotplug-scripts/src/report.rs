@@ -186,3 +186,44 @@ impl Log {
         let _ = io::stderr().write_all(line.as_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lock::LockError;
+
+    fn surprise() -> Failure {
+        let source = io::Error::from_raw_os_error(libc::EACCES);
+        Failure::Vbd(VbdError::Lock(LockError { path: "/var/run/xen-hotplug/block".into(), source }))
+    }
+
+    #[test]
+    fn a_surprise_is_told_in_the_originals_words_and_then_in_ours() {
+        assert_eq!(
+            surprise().text("block"),
+            "block failed; error detected.\n\
+             cannot lock /var/run/xen-hotplug/block: Permission denied (os error 13)"
+        );
+    }
+
+    #[test]
+    fn a_foreseen_refusal_is_told_in_the_originals_words_only() {
+        let refusals = [
+            (Failure::Vif(VifError::NoBridge), "Could not find bridge, and none was specified"),
+            (Failure::Vbd(VbdError::Missing { path: "/x".into() }), "/x does not exist."),
+            (Failure::Store(BackendError::Absent { path: "a/b".into() }), "xenstore-read a/b failed."),
+        ];
+        for (failure, text) in refusals {
+            assert_eq!(failure.text("block"), text);
+            assert_eq!(failure.status(), Some(Status::Error));
+        }
+    }
+
+    #[test]
+    fn only_what_another_holds_is_busy() {
+        let read_only = Failure::Vbd(VbdError::ReadOnly { path: "/x".into() });
+        assert_eq!(read_only.status(), Some(Status::Busy));
+        assert_eq!(surprise().status(), Some(Status::Error));
+        assert_eq!(Failure::InvalidCommand { command: "x".into() }.status(), None);
+    }
+}

@@ -42,6 +42,12 @@ pub(crate) fn in_network_namespace(body: impl FnOnce() + Send + 'static) {
             eprintln!("skipped: no network namespace of our own: {error}");
             return;
         }
+        let probe = ["link add probe type bridge", "link del probe", "link add one type veth peer name two"];
+        if let Some(error) = probe.into_iter().find_map(|words| try_ip(words).err()) {
+            eprintln!("skipped: no interfaces of our own: {error}");
+            return;
+        }
+        ip("link del one");
         body();
     });
     if let Err(panic) = thread.join() {
@@ -51,7 +57,14 @@ pub(crate) fn in_network_namespace(body: impl FnOnce() + Send + 'static) {
 
 /// Runs iproute2 with these words, in the namespace of this thread, and gives its output.
 pub(crate) fn ip(words: &str) -> String {
-    let output = std::process::Command::new("ip").args(words.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    try_ip(words).unwrap()
+}
+
+fn try_ip(words: &str) -> Result<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match std::process::Command::new("ip").args(words.split(' ')).output() {
+        Ok(output) if output.status.success() => Ok(text(&output.stdout)),
+        Ok(output) => Err(format!("ip {words}: {}", text(&output.stderr))),
+        Err(error) => Err(format!("ip: {error}")),
+    }
 }

@@ -350,3 +350,26 @@ fn the_environment_may_name_another_store() {
     assert_eq!(command.status().unwrap().code(), Some(0));
     assert_eq!(other.answer(&device), connected());
 }
+
+#[test]
+fn syslog_is_told_too_and_one_that_does_not_read_holds_nobody_up() {
+    let stage = Stage::new();
+    std::fs::create_dir_all(stage.path("dev")).unwrap();
+    let syslog = std::os::unix::net::UnixDatagram::bind(stage.path("dev/log")).unwrap();
+    syslog.set_nonblocking(true).unwrap();
+    let device = Device::vbd(5);
+    stage.backend(&device, &[("type", "phy"), ("params", "nothing"), ("mode", "w")]);
+    for _ in 0..8 {
+        assert_eq!(stage.run(&["block", "add"], &device).code, Some(1));
+    }
+    let flood = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    flood.set_nonblocking(true).unwrap();
+    while flood.send_to(b"full", stage.path("dev/log")).is_ok() {}
+    assert_eq!(stage.run(&["block", "add"], &device).code, Some(1));
+    let mut message = [0; 2048];
+    let mut next =
+        || syslog.recv(&mut message).map(|len| String::from_utf8_lossy(&message[..len]).into_owned());
+    assert_eq!(next().unwrap(), "<31>block: add XENBUS_PATH=backend/vbd/5/51713");
+    let path = stage.path("dev/nothing");
+    assert_eq!(next().unwrap(), format!("<27>block: {} does not exist.", path.display()));
+}

@@ -6,7 +6,7 @@ mod stage;
 
 use hotplug::host::Host;
 use hotplug::loop_device::{self, Access, Binding, Image, Tag};
-use stage::{Device, Ended, Stage, connected, failed};
+use stage::{Change, Device, Ended, Stage, connected, failed};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -341,4 +341,58 @@ fn what_the_guest_writes_is_in_the_image() {
     let content = fs::read(&lab.image).unwrap();
     assert_eq!(content.len(), 1 << 20);
     assert!(content[8192..12288].iter().all(|byte| *byte == 0x5a) && content[12288] == 0);
+}
+
+#[test]
+fn killed_at_any_change_it_is_finished_by_add_and_undone_by_remove() {
+    let Some(lab) = Lab::new() else { return };
+    let device = Device::vbd(5);
+    let params = lab.image.to_str().unwrap();
+    let mut reached = 0;
+    for change in [Change::Made, Change::Lost] {
+        for (number, finish) in (0..).flat_map(|number| [(number, true), (number, false)]) {
+            lab.stage.backend(&device, &[("type", "file"), ("params", params), ("mode", "w")]);
+            let mut command = lab.stage.command(&["block", "add"], Some(&device));
+            let was_killed = lab.stage.run_until_change(number, change, &mut command);
+            reached += u32::from(was_killed);
+            if finish {
+                assert_eq!(lab.stage.run(&["block", "add"], &device).code, Some(0), "{number} {change:?}");
+                let [binding] = lab.bound().try_into().unwrap();
+                assert_eq!(lab.stage.node(&device, "node").as_deref(), binding.path.to_str());
+                assert_eq!(lab.stage.answer(&device), connected());
+            }
+            assert_eq!(lab.remove(&device).code, Some(0));
+            assert_eq!(lab.bound(), [], "{number} {change:?}");
+            lab.stage.remove(&device.path());
+            if !was_killed {
+                break;
+            }
+        }
+    }
+    assert!(reached >= 8, "killed {reached} times only");
+}
+
+#[test]
+fn a_store_that_fails_at_any_change_costs_no_device() {
+    let Some(lab) = Lab::new() else { return };
+    let device = Device::vbd(5);
+    let params = lab.image.to_str().unwrap();
+    for count in 0.. {
+        lab.stage.backend(&device, &[("type", "file"), ("params", params), ("mode", "w")]);
+        lab.stage.server().fail_after(Some(count));
+        let ended = lab.stage.run(&["block", "add"], &device);
+        lab.stage.server().fail_after(None);
+        if ended.code == Some(0) {
+            assert!(count >= 4, "{count} changes were enough");
+            assert_eq!(lab.bound().len(), 1);
+            break;
+        }
+        assert_eq!((ended.code, lab.bound()), (Some(1), Vec::new()), "{count}");
+        assert_eq!(lab.stage.answer(&device), (None, None), "{count}");
+        assert!(lab.stage.log().contains("Writing backend/vbd/5/51713 to xenstore failed."));
+        assert_eq!(lab.stage.run(&["block", "add"], &device).code, Some(0));
+        assert_eq!(lab.stage.answer(&device), connected());
+        assert_eq!(lab.remove(&device).code, Some(0));
+        lab.stage.remove(&device.path());
+    }
 }

@@ -15,8 +15,11 @@ fn on_host(body: impl FnOnce(&Stage) + Send + 'static) {
             eprintln!("skipped: no network namespace of our own: {error}");
             return;
         }
-        ip("link add vif5.0 type veth peer name guest");
-        ip("link add xenbr0 type bridge");
+        let make = ["link add vif5.0 type veth peer name guest", "link add xenbr0 type bridge"];
+        if let Some(error) = make.into_iter().find_map(|words| try_ip(words).err()) {
+            eprintln!("skipped: no interfaces of our own: {error}");
+            return;
+        }
         body(&Stage::new());
     });
     if let Err(panic) = thread.join() {
@@ -25,9 +28,17 @@ fn on_host(body: impl FnOnce(&Stage) + Send + 'static) {
 }
 
 fn ip(words: &str) -> String {
-    let output = Command::new("ip").args(words.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    try_ip(words).unwrap()
+}
+
+/// Runs iproute2 with these words: its output, or what it complained of.
+fn try_ip(words: &str) -> Result<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match Command::new("ip").args(words.split(' ')).output() {
+        Ok(output) if output.status.success() => Ok(text(&output.stdout)),
+        Ok(output) => Err(format!("ip {words}: {}", text(&output.stderr))),
+        Err(error) => Err(format!("ip: {error}")),
+    }
 }
 
 fn exists(name: &str) -> bool {

@@ -22,11 +22,16 @@ const SETTING_UP: [&str; 2] = ["1", "2"];
 
 /// Binds the image and tells the backend the loop device's number.
 pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
-    let params = disk.backend.required_path(PARAMS).await?;
-    if is_done(disk, &params).await? {
+    let (done, params, mode) = tokio::join!(
+        device_of_earlier_run(disk),
+        disk.backend.required_path(PARAMS),
+        disk.backend.required(MODE),
+    );
+    let params = params?;
+    if done?.is_some_and(|binding| binding.is_tagged(&disk.tag) || is_classic(&binding, Some(&params))) {
         return Ok(disk.backend.connected(&[]).await?);
     }
-    let mode = Mode::parse(&disk.backend.required(MODE).await?);
+    let mode = Mode::parse(&mode?);
     let (path, meta) = find(&params)?;
     let _lock = Lock::acquire(disk.host, BLOCK)?;
     check_state(disk).await?;
@@ -45,8 +50,8 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
 
 /// Releases whatever was bound for this backend. Nothing there is fine.
 pub(super) async fn remove(disk: &Disk<'_>) -> Result<(), VbdError> {
-    let node = disk.backend.read(NODE).await?;
-    let params = disk.backend.read_path(PARAMS).await?;
+    let (node, params) = tokio::join!(disk.backend.read(NODE), disk.backend.read_path(PARAMS));
+    let (node, params) = (node?, params?);
     let _lock = Lock::acquire(disk.host, BLOCK)?;
     for binding in loop_device::bindings(disk.host)? {
         let is_at_node =
@@ -58,14 +63,14 @@ pub(super) async fn remove(disk: &Disk<'_>) -> Result<(), VbdError> {
     Ok(())
 }
 
-/// Whether an earlier run finished: a number in the store alone proves nothing, for `remove` leaves it there.
-async fn is_done(disk: &Disk<'_>, params: &Path) -> Result<bool, VbdError> {
-    if disk.backend.read(PHYSICAL_DEVICE).await?.is_none() {
-        return Ok(false);
+/// What the device is bound to that an earlier run told the backend: a number in the store alone proves nothing,
+/// for `remove` leaves it there.
+async fn device_of_earlier_run(disk: &Disk<'_>) -> Result<Option<Binding>, VbdError> {
+    let (number, node) = tokio::join!(disk.backend.read(PHYSICAL_DEVICE), disk.backend.read(NODE));
+    match (number?, node?) {
+        (Some(_), Some(node)) => Ok(loop_device::binding(&disk.host.device(Path::new(&node)))?),
+        _ => Ok(None),
     }
-    let Some(node) = disk.backend.read(NODE).await? else { return Ok(false) };
-    let binding = loop_device::binding(&disk.host.device(Path::new(&node)))?;
-    Ok(binding.is_some_and(|binding| binding.is_tagged(&disk.tag) || is_classic(&binding, Some(params))))
 }
 
 /// Whether a device was bound to the image by somebody who leaves no tag: the scripts that ran here before.

@@ -10,11 +10,15 @@ use xenstore::paths::node::vbd::{MODE, PARAMS, PHYSICAL_DEVICE};
 
 /// Checks the device and tells the backend its number.
 pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
-    if disk.backend.read(PHYSICAL_DEVICE).await?.is_some() {
+    let (number, params, mode) = tokio::join!(
+        disk.backend.read(PHYSICAL_DEVICE),
+        disk.backend.required_path(PARAMS),
+        disk.backend.required(MODE),
+    );
+    if number?.is_some() {
         return Ok(disk.backend.connected(&[]).await?);
     }
-    let params = disk.backend.required_path(PARAMS).await?;
-    let mode = Mode::parse(&disk.backend.required(MODE).await?);
+    let (params, mode) = (params?, Mode::parse(&mode?));
     let (path, number) = resolve(disk.host.device(&params))?;
     let _lock = Lock::acquire(disk.host, BLOCK)?;
     sharing::check(disk, &Subject::Device { path }, number, mode).await?;

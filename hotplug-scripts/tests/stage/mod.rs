@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::net::UnixListener;
 use tokio::runtime::Runtime;
 use xenstore::server::{Limits, Server};
@@ -16,6 +17,14 @@ pub struct Stage {
     root: PathBuf,
     runtime: Runtime,
     store: Store,
+    server: Server,
+}
+
+/// What becomes of the change during which the program is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Made,
+    Lost,
 }
 
 /// How a run of the program ended.
@@ -33,20 +42,44 @@ impl Stage {
         std::fs::create_dir_all(root.join("run/xenstored")).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let store = runtime.block_on(async {
+        let (store, server) = runtime.block_on(async {
             let server = Server::new(Limits::default());
             let listener = UnixListener::bind(root.join("run/xenstored/socket")).unwrap();
             let store = server.connect_as(0);
-            tokio::spawn(async move { server.serve(listener).await });
-            store
+            tokio::spawn(server.clone().serve(listener));
+            (store, server)
         });
-        let stage = Stage { root, runtime, store };
+        let stage = Stage { root, runtime, store, server };
         stage.file("proc/self/mountinfo", "");
         stage
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
         self.root.join(below)
+    }
+
+    /// The store daemon, to make it fail.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Runs the program and kills it when it asks for its change number `number` of the store, which is then made
+    /// or not. Answers whether it came that far.
+    pub fn run_until_change(&self, number: u64, change: Change, command: &mut Command) -> bool {
+        let (seen, victim) = (Arc::new(AtomicU64::new(0)), Arc::new(OnceLock::new()));
+        let (seen_by_gate, victim_of_gate) = (seen.clone(), victim.clone());
+        self.server.set_gate(Some(Arc::new(move || {
+            let is_last = seen_by_gate.fetch_add(1, Ordering::SeqCst) == number;
+            if is_last {
+                nix::sys::signal::kill(*victim_of_gate.wait(), nix::sys::signal::Signal::SIGKILL).unwrap();
+            }
+            !is_last || change == Change::Made
+        })));
+        let mut child = command.spawn().unwrap();
+        victim.set(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap())).unwrap();
+        child.wait().unwrap();
+        self.server.set_gate(None);
+        seen.load(Ordering::SeqCst) > number
     }
 
     /// Writes a file of the host.
