@@ -141,7 +141,7 @@ fn commit(raw: &Raw, open: Open, now: &mut Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn answers_are_those_of_the_model_and_commits_are_serialisable(steps in prop::collection::vec(step(), 1..60)) {
