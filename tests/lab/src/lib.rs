@@ -10,12 +10,14 @@
 //! packaged. Nothing outside the cache folder is touched; each QEMU ends when its [`Host`] is dropped.
 
 pub mod cache;
+pub mod cases;
 pub mod channel;
 pub mod host;
 pub mod image;
 pub mod packages;
 pub mod protocol;
 pub mod qemu;
+pub mod screen;
 pub mod suite;
 
 pub use host::{Host, HostOptions, Output};

@@ -8,7 +8,7 @@ use super::Tree;
 use super::modules::Modules;
 
 /// What dom0's kernel needs; `?` where a kernel may have it built in or not at all.
-const MODULES: [&str; 22] = [
+const MODULES: [&str; 21] = [
     "crc32c_generic?",
     "virtio_pci",
     "virtio_console",
@@ -28,7 +28,6 @@ const MODULES: [&str; 22] = [
     "veth",
     "nf_tables",
     "ext4",
-    "xen_acpi_processor?",
     "nft_chain_nat?",
     "nft_masq?",
 ];

@@ -1,0 +1,132 @@
+//! The installed tree: static programs, scripts, settings, examples, where a package puts them.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use lab::cache::workspace;
+
+/// What is built in release form; the target is named so that `+crt-static` leaves build scripts alone.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Programs and the folders that they are installed to.
+const PROGRAMS: [(&str, &str); 3] =
+    [("xend", "usr/sbin"), ("xm", "usr/sbin"), ("xen-hotplug", "usr/lib/xend/bin")];
+
+/// Folders of the checkout and what becomes of the files in them.
+const FOLDERS: [(&str, &str, u32); 3] = [
+    ("hotplug-scripts/scripts", "usr/lib/xend/scripts", 0o755),
+    ("config-examples", "usr/share/doc/xend/examples", 0o644),
+    ("packaging/etc/xen", "etc/xen", 0o644),
+];
+
+/// Whether to build first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Yes.
+    Make,
+    /// No: what was built last is installed.
+    Keep,
+    /// Nothing is installed: a host with Debian's own tools only, to look at the lab itself.
+    Bare,
+}
+
+/// Installs everything below `destdir`.
+pub(crate) fn install(destdir: &Path, build: Build) -> Result<()> {
+    if build == Build::Make {
+        cargo_build(&["-p", "xend", "-p", "xm", "-p", "hotplug", "--bins"])?;
+    }
+    for (program, folder) in PROGRAMS {
+        put(&built(program), &destdir.join(folder).join(program), 0o755)?;
+    }
+    for (from, to, mode) in FOLDERS {
+        let from = workspace().join(from);
+        let files = fs::read_dir(&from).with_context(|| format!("cannot list {}", from.display()))?;
+        for file in files.flatten().filter(|entry| entry.path().is_file()) {
+            put(&file.path(), &destdir.join(to).join(file.file_name()), mode)?;
+        }
+    }
+    for name in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
+        put(&workspace().join(name), &destdir.join("usr/share/doc/xend").join(name), 0o644)?;
+    }
+    Ok(())
+}
+
+/// The agent of the lab: static too, and no part of the product.
+pub(crate) fn agent(build: Build) -> Result<PathBuf> {
+    if build != Build::Keep {
+        cargo_build(&["-p", "lab", "--bin", "lab-agent"])?;
+    }
+    let agent = built("lab-agent");
+    ensure!(agent.exists(), "the lab's agent has not been built yet: leave out --no-build");
+    Ok(agent)
+}
+
+/// Where a release build leaves a program.
+pub(crate) fn built(program: &str) -> PathBuf {
+    target_folder().join(TARGET).join("release").join(program)
+}
+
+/// A folder for what xtask itself leaves: logs, the tree that the lab installs.
+pub(crate) fn own_folder() -> Result<PathBuf> {
+    let folder = target_folder().join("xtask");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
+}
+
+/// Cargo, the one that runs us.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace()).stdin(Stdio::null());
+    command
+}
+
+fn cargo_build(what: &[&str]) -> Result<()> {
+    let output = cargo()
+        .args(["build", "--release", "--quiet", "--target", TARGET])
+        .args(what)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .output()
+        .context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("cannot build {}:\n{}", what.join(" "), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
+    let what = || format!("cannot install {} as {}", from.display(), to.display());
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).with_context(what)?;
+    }
+    // A program that runs cannot be written to, but it can be replaced.
+    if to.exists() {
+        fs::remove_file(to).with_context(what)?;
+    }
+    fs::copy(from, to).with_context(what)?;
+    fs::set_permissions(to, fs::Permissions::from_mode(mode)).with_context(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_with_the_mode_asked_for() {
+        let folder = std::env::temp_dir().join(format!("xtask-install-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a"), "new").unwrap();
+        fs::create_dir_all(folder.join("to")).unwrap();
+        fs::write(folder.join("to/b"), "old").unwrap();
+        put(&folder.join("a"), &folder.join("to/b"), 0o755).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("to/b")).unwrap(), "new");
+        assert_eq!(fs::metadata(folder.join("to/b")).unwrap().permissions().mode() & 0o777, 0o755);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
