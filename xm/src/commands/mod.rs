@@ -1,0 +1,118 @@
+//! The commands, one noun a file, and what they share: the session with screen and daemon, and the argument count.
+
+mod console;
+pub mod create;
+mod domains;
+mod host;
+mod lifecycle;
+mod list;
+mod names;
+mod shutdown;
+mod uptime;
+
+use xend_api::Sxp;
+use xend_api::classic::client as texts;
+
+use crate::daemon::{CallError, Daemon};
+use crate::report::Failure;
+use crate::screen::Screen;
+use crate::server::{self, Environment};
+use crate::table::Command;
+
+/// One run of a command.
+pub struct Session<'a> {
+    /// Where it prints.
+    pub screen: &'a mut Screen,
+    /// Which it is.
+    pub command: &'static Command,
+    daemon: Option<Daemon>,
+}
+
+impl<'a> Session<'a> {
+    /// A session; the daemon is looked for when it is first called.
+    pub fn new(screen: &'a mut Screen, command: &'static Command) -> Self {
+        Self { screen, command, daemon: None }
+    }
+
+    /// The daemon.
+    fn daemon(&mut self) -> Result<&Daemon, Failure> {
+        if self.daemon.is_none() {
+            let server = server::find(&Environment::current());
+            if let Some(notice) = &server.notice {
+                self.screen.err(notice);
+            }
+            self.daemon = Some(Daemon::new(&server)?);
+        }
+        self.daemon.as_ref().ok_or_else(|| Failure::error("cannot reach the daemon"))
+    }
+
+    /// Calls `xend.METHOD`; the errors are told as most commands tell them.
+    fn call(&mut self, method: &str, params: impl IntoIterator<Item = Sxp>) -> Result<Sxp, Failure> {
+        Ok(self.try_call(method, params)??)
+    }
+
+    /// Calls `xend.METHOD`; the inner error is the caller's to judge.
+    fn try_call(
+        &mut self,
+        method: &str,
+        params: impl IntoIterator<Item = Sxp>,
+    ) -> Result<Result<Sxp, CallError>, Failure> {
+        Ok(self.daemon()?.call(method, params))
+    }
+
+    /// Checks the number of words, which counts options and all but `--`, as the original did.
+    fn expect_words(&self, args: &[String], low: usize, high: usize) -> Result<(), Failure> {
+        let count = args.iter().filter(|arg| *arg != "--").count();
+        if (low..=high).contains(&count) {
+            return Ok(());
+        }
+        let name = self.command.name;
+        let text = if low == high {
+            texts::requires_arguments(name, low)
+        } else {
+            texts::requires_arguments_between(name, low, high)
+        };
+        Err(Failure::usage(format!("{text}\n")))
+    }
+
+    /// The only argument of a command that takes one.
+    fn only_word<'w>(&self, args: &'w [String]) -> Result<&'w str, Failure> {
+        self.expect_words(args, 1, 1)?;
+        Ok(args.iter().find(|arg| *arg != "--").map_or("--", String::as_str))
+    }
+}
+
+/// Runs the session's command.
+pub fn run(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
+    match session.command.name {
+        "console" => console::console(session, args),
+        "create" => create::create(session, args),
+        "destroy" => lifecycle::destroy(session, args),
+        "dmesg" => host::dmesg(session, args),
+        "domid" => names::domid(session, args),
+        "domname" => names::domname(session, args),
+        "domstate" => names::domstate(session, args),
+        "info" => host::info(session, args),
+        "list" => list::list(session, args),
+        "log" => host::log(session, args),
+        "pause" => lifecycle::pause(session, args),
+        "reboot" => shutdown::reboot(session, args),
+        "shutdown" => shutdown::shutdown(session, args),
+        "unpause" => lifecycle::unpause(session, args),
+        "uptime" => uptime::uptime(session, args),
+        name => Err(not_there(name)),
+    }
+}
+
+/// What the commands that are not built yet answer.
+fn not_there(name: &str) -> Failure {
+    Failure::error(format!("xm {name} is not there yet in this version of xend-rs"))
+}
+
+/// What follows the usage of commands with a parser of their own.
+pub fn more_usage(command: &Command) -> String {
+    match command.name {
+        "create" | "new" => create::options_help(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,154 @@
+//! `xm shutdown`, `xm reboot`, and waiting for what they ask for.
+
+use std::time::{Duration, Instant};
+
+use xend_api::Sxp;
+
+use super::{Session, domains};
+use crate::getopt::{self, Spec};
+use crate::report::Failure;
+
+const SPEC: Spec = Spec { short: "awHR", long: &["all", "wait", "halt", "reboot"] };
+
+/// How often `-w` looks.
+const POLL: Duration = Duration::from_millis(250);
+/// How long a domain that reboots may be away.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// What a domain is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    PowerOff,
+    Halt,
+    Reboot,
+}
+
+impl Reason {
+    fn word(self) -> &'static str {
+        match self {
+            Self::PowerOff => "poweroff",
+            Self::Halt => "halt",
+            Self::Reboot => "reboot",
+        }
+    }
+}
+
+/// A domain that was asked, and the restart count that it had.
+struct Asked {
+    name: String,
+    restarts: Option<String>,
+}
+
+pub(super) fn shutdown(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
+    session.expect_words(args, 1, 4)?;
+    run(session, args, Reason::PowerOff)
+}
+
+pub(super) fn reboot(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
+    session.expect_words(args, 1, 3)?;
+    run(session, args, Reason::Reboot)
+}
+
+fn run(session: &mut Session<'_>, args: &[String], default: Reason) -> Result<(), Failure> {
+    let parsed = getopt::gnu(args, SPEC)?;
+    let halt = parsed.has(&["-H", "--halt"]);
+    let reboot = default == Reason::Reboot || parsed.has(&["-R", "--reboot"]);
+    let reason = match (halt, reboot) {
+        (true, true) => return Err(Failure::error("Can't specify halt and reboot")),
+        (true, false) => Reason::Halt,
+        (false, true) => Reason::Reboot,
+        (false, false) => Reason::PowerOff,
+    };
+    let names = if parsed.has(&["-a", "--all"]) {
+        all_but_dom0(session)?
+    } else {
+        match parsed.operands.as_slice() {
+            [] => return Err(Failure::error("No domain parameter given")),
+            [designator] => vec![domains::fetch_one(session, designator)?.name],
+            _ => return Err(Failure::error("No multiple domain parameters allowed")),
+        }
+    };
+    let mut asked = Vec::new();
+    for name in names {
+        let restarts = restart_count(session, &name)?;
+        session.call("domain.shutdown", [Sxp::from(name.as_str()), Sxp::from(reason.word())])?;
+        asked.push(Asked { name, restarts });
+    }
+    match (parsed.has(&["-w", "--wait"]), reason) {
+        (false, _) => Ok(()),
+        (true, Reason::Reboot) => wait_for_reboots(session, asked),
+        (true, Reason::Halt | Reason::PowerOff) => wait_for_ends(session, asked),
+    }
+}
+
+fn all_but_dom0(session: &mut Session<'_>) -> Result<Vec<String>, Failure> {
+    let dom0 = domains::fetch_one(session, "0")?.name;
+    Ok(running(session)?.into_iter().filter(|name| *name != dom0).collect())
+}
+
+/// The names of the running domains.
+fn running(session: &mut Session<'_>) -> Result<Vec<String>, Failure> {
+    let names = session.call("domains", [Sxp::Int(0)])?;
+    Ok(names.items().iter().filter_map(Sxp::atom).collect())
+}
+
+fn restart_count(session: &mut Session<'_>, name: &str) -> Result<Option<String>, Failure> {
+    Ok(session.call("domain.getRestartCount", [Sxp::from(name)])?.atom())
+}
+
+fn wait_for_ends(session: &mut Session<'_>, mut asked: Vec<Asked>) -> Result<(), Failure> {
+    loop {
+        let running = running(session)?;
+        let (left, gone): (Vec<_>, Vec<_>) = asked.into_iter().partition(|one| running.contains(&one.name));
+        for Asked { name, .. } in gone {
+            session.screen.line(&format!("Domain {name} terminated"));
+        }
+        session.screen.flush();
+        if left.is_empty() {
+            session.screen.line("All domains terminated");
+            return Ok(());
+        }
+        asked = left;
+        std::thread::sleep(POLL);
+    }
+}
+
+/// A rebooting domain is gone for a moment; one that stays away was destroyed.
+fn wait_for_reboots(session: &mut Session<'_>, asked: Vec<Asked>) -> Result<(), Failure> {
+    let mut waiting: Vec<(Asked, Instant)> = asked.into_iter().map(|one| (one, Instant::now())).collect();
+    while !waiting.is_empty() {
+        let mut left = Vec::new();
+        for (one, seen) in waiting {
+            match current_count(session, &one.name)? {
+                Some(restarts) if restarts != one.restarts => {
+                    session.screen.line(&format!("Domain {} rebooted", one.name));
+                }
+                Some(_) => left.push((one, Instant::now())),
+                None if seen.elapsed() > AWAY => {
+                    session.screen.line(&format!("Domain {} destroyed for failing to reboot", one.name));
+                }
+                None => left.push((one, seen)),
+            }
+        }
+        session.screen.flush();
+        waiting = left;
+        if !waiting.is_empty() {
+            std::thread::sleep(POLL);
+        }
+    }
+    session.screen.line("All domains rebooted");
+    Ok(())
+}
+
+/// The restart count of a domain; `None` while there is no such domain.
+fn current_count(session: &mut Session<'_>, name: &str) -> Result<Option<Option<String>>, Failure> {
+    if !running(session)?.iter().any(|known| known == name) {
+        return Ok(None);
+    }
+    match restart_count(session, name) {
+        Ok(restarts) => Ok(Some(restarts)),
+        // It went away between the two questions.
+        Err(failure) if failure.status == 3 => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
