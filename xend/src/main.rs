@@ -1,2 +1,5 @@
-//! Being written.
-fn main() {}
+//! The program `xend`.
+
+fn main() -> std::process::ExitCode {
+    xend::program::main()
+}

@@ -10,6 +10,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use nix::{
+    errno::Errno,
+    unistd::{Whence, lseek64},
+};
+
 /// What identifies the content of a file without reading it. Any write changes `ctime`, which nobody can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stamp {
@@ -54,6 +59,15 @@ impl Stamp {
     }
 }
 
+/// A run of bytes of an [`Image`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// So many bytes that have to be read.
+    Data(u64),
+    /// So many zeros.
+    Hole(u64),
+}
+
 /// Opens a file for reading without waiting for a writer, should it be a pipe.
 pub(super) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
@@ -87,6 +101,23 @@ impl Image {
         self.file.read_exact_at(into, self.base + offset)
     }
 
+    /// What stands at `offset`, and for how long. A file system that knows of no holes says that all is data.
+    pub(super) fn extent(&self, offset: u64) -> Extent {
+        let at = |to: u64, whence| {
+            let to = i64::try_from(self.base + to).map_err(|_| Errno::EOVERFLOW)?;
+            lseek64(&*self.file, to, whence).map(|found| found.cast_unsigned().saturating_sub(self.base))
+        };
+        let rest = self.len.saturating_sub(offset);
+        let run = |end: u64| end.saturating_sub(offset).min(rest);
+        match at(offset, Whence::SeekData) {
+            Ok(data) if data > offset => Extent::Hole(run(data)),
+            Ok(_) => Extent::Data(at(offset, Whence::SeekHole).map_or(rest, run).max(rest.min(1))),
+            // Nothing but a hole up to the end.
+            Err(Errno::ENXIO) => Extent::Hole(rest),
+            Err(_) => Extent::Data(rest),
+        }
+    }
+
     /// `len` bytes from `offset` on. The caller has bounded `len`.
     pub(super) fn bytes(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         if offset.checked_add(len as u64).is_none_or(|end| end > self.len) {
@@ -115,6 +146,20 @@ mod tests {
         assert!(!stamp(5000).is_settled(now, age));
         assert!(!stamp(i64::MAX).is_settled(now, age));
         assert!(!stamp(-1).is_settled(now, age));
+    }
+
+    #[test]
+    fn holes_are_told_apart_from_data_and_both_end_with_the_part() {
+        let file = super::super::fixtures::file_of(&[7; 8192]);
+        file.set_len(32768).unwrap();
+        file.write_all_at(&[7; 10], 20480).unwrap();
+        let image = Image::new(Arc::new(file), 4096, 20000);
+        assert_eq!(image.extent(0), Extent::Data(4096));
+        assert_eq!(image.extent(96), Extent::Data(4000));
+        assert_eq!(image.extent(4096), Extent::Hole(12288));
+        assert_eq!(image.extent(16384), Extent::Data(3616));
+        let tail = Image::new(image.file.clone(), 24576, 8192);
+        assert_eq!(tail.extent(1), Extent::Hole(8191));
     }
 
     #[test]

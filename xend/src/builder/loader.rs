@@ -4,7 +4,11 @@ use std::io;
 
 use hypervisor::{Access, Hypervisor, HypervisorError, Mfn, PAGE_SIZE};
 
-use super::{image::Image, layout::PageRange, memory::Populated};
+use super::{
+    image::{Extent, Image},
+    layout::PageRange,
+    memory::Populated,
+};
 
 /// Pages of one mapping: 128 MiB. Each costs page tables here, and on some dom0s a page of address space.
 const WINDOW: u64 = 32768;
@@ -55,19 +59,24 @@ pub(super) fn load(
         let mut mapping = hv.map(memory.domid, Access::Write, &frames).map_err(LoadError::Map)?;
         let (from, to) = ((first - range.start) * page, (first - range.start + pages) * page);
         for piece in pieces {
-            let (start, end) = (piece.start.max(from), piece.end.min(to));
-            let mut at = start;
+            let mut at = piece.start.max(from);
+            let end = piece.end.min(to);
             while at < end {
-                let len = usize::try_from(end - at).unwrap_or(usize::MAX);
                 let offset = (at - from) as usize;
-                if matches!(piece.content, Content::Zero) {
-                    mapping.zero(offset, len);
-                    break;
-                }
-                let chunk = &mut buffer[..len.min(BUFFER)];
-                piece.content.fill(memory, at - piece.start, chunk).map_err(LoadError::Read)?;
-                mapping.write(offset, chunk);
-                at += chunk.len() as u64;
+                let extent = piece.content.extent(at - piece.start, end - at);
+                let done = match extent {
+                    Extent::Hole(len) => {
+                        mapping.zero(offset, len as usize);
+                        len
+                    }
+                    Extent::Data(len) => {
+                        let chunk = &mut buffer[..len.min(BUFFER as u64) as usize];
+                        piece.content.fill(memory, at - piece.start, chunk).map_err(LoadError::Read)?;
+                        mapping.write(offset, chunk);
+                        chunk.len() as u64
+                    }
+                };
+                at += done;
             }
         }
         first += pages;
@@ -76,6 +85,20 @@ pub(super) fn load(
 }
 
 impl Content<'_> {
+    /// What the next bytes from `offset` on are: at least one and at most `limit`.
+    fn extent(&self, offset: u64, limit: u64) -> Extent {
+        match self {
+            Self::Zero => Extent::Hole(limit),
+            Self::P2m => Extent::Data(limit),
+            Self::Image(image, base) => match image.extent(base + offset) {
+                // Behind the end: reading says so.
+                Extent::Hole(0) | Extent::Data(0) => Extent::Data(limit),
+                Extent::Hole(len) => Extent::Hole(len.min(limit)),
+                Extent::Data(len) => Extent::Data(len.min(limit)),
+            },
+        }
+    }
+
     fn fill(&self, memory: &Populated, offset: u64, into: &mut [u8]) -> io::Result<()> {
         match self {
             Self::Zero => into.fill(0),

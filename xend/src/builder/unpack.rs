@@ -9,6 +9,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use hypervisor::PAGE_SIZE;
+
 use super::kernel::{Format, Payload};
 
 /// Largest window of a stream: what `zstd --ultra -22` and the kernel's own xz setting use.
@@ -18,6 +20,7 @@ const MAX_LZMA_KIB: u32 = (MAX_WINDOW >> 10) as u32 + 16 * 1024;
 const LZ4_BLOCK: usize = 8 << 20;
 const LZ4_MAGIC: u32 = 0x184c_2102;
 const BUFFER: usize = 256 << 10;
+const ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
 /// Why a payload could not be unpacked.
 #[derive(Debug)]
@@ -124,14 +127,32 @@ impl<'a> Sink<'a> {
         self.crc.sum()
     }
 
+    /// Half of a kernel is zeros. Where a whole page of them would go, the fresh file gets a hole instead.
     fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if bytes.len() as u64 > self.limit - self.written {
             return Err(Failure::TooLarge);
         }
-        self.file.write_all_at(bytes, self.base + self.written).map_err(Failure::Output)?;
+        let mut pages = bytes.chunks(PAGE_SIZE).peekable();
+        let mut at = 0;
+        while let Some(page) = pages.next() {
+            let mut end = at + page.len();
+            if page != &ZEROS[..page.len()] {
+                while let Some(page) = pages.next_if(|page| **page != ZEROS[..page.len()]) {
+                    end += page.len();
+                }
+                let to = self.base + self.written + at as u64;
+                self.file.write_all_at(&bytes[at..end], to).map_err(Failure::Output)?;
+            }
+            at = end;
+        }
         self.crc.update(bytes);
         self.written += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Gives the file its length, should it end in a hole.
+    fn finish(&mut self) -> Result<(), Failure> {
+        self.file.set_len(self.base + self.written).map_err(Failure::Output)
     }
 }
 
@@ -151,7 +172,7 @@ pub(super) fn unpack(payload: &Payload, source: &mut Source<'_>, sink: &mut Sink
             Failure::Corrupt(error)
         }),
         Err(other) => Err(other),
-        Ok(()) => check_size(payload, sink.written),
+        Ok(()) => check_size(payload, sink.written).and_then(|()| sink.finish()),
     }
 }
 
@@ -184,14 +205,24 @@ fn copy(mut reader: impl Read, sink: &mut Sink<'_>) -> Result<(), Failure> {
     copy_from(&mut reader, sink)
 }
 
+/// Fills the buffer before it is passed on: decoders hand out small pieces.
 fn copy_from(reader: &mut impl Read, sink: &mut Sink<'_>) -> Result<(), Failure> {
     let mut buffer = vec![0; BUFFER];
+    let mut filled = 0;
     loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(got) => sink.put(&buffer[..got])?,
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => return sink.put(&buffer[..filled]),
+            Ok(got) => filled += got,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::Corrupt(error)),
+            Err(error) => {
+                // What came out so far tells how far the stream is good.
+                sink.put(&buffer[..filled])?;
+                return Err(Failure::Corrupt(error));
+            }
+        }
+        if filled == BUFFER {
+            sink.put(&buffer)?;
+            filled = 0;
         }
     }
 }

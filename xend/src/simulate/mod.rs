@@ -18,6 +18,7 @@ mod consoles;
 mod frontends;
 mod guest;
 mod guests;
+mod host;
 mod scripts;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 use xenstore::server::Server;
 
 pub use behaviour::Behaviour;
+pub use host::{HostError, SimulatedHost};
 pub use scripts::SimulatedScripts;
 
 /// A running simulated host. Must be made inside a tokio runtime; dropping it stops it.

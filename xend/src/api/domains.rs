@@ -1,0 +1,271 @@
+//! The methods of `xend.domain` and their relatives.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use xend_api::{Fault, Sxp, classic::daemon as classic};
+use xenstore::paths::{self, node};
+
+use super::{
+    Api,
+    arguments::{Arguments, Truth},
+    fault, trees,
+};
+use crate::{
+    domain::{Devices, DomainConfig, PowerState},
+    manager::{Asked, Listed, Owner, PausedBy, RequestError, ShutdownReason, View},
+};
+
+/// How long the console daemon may take to open a new domain's terminal.
+const CONSOLE_LIMIT: Duration = Duration::from_secs(10);
+
+type Answer = Result<Sxp, Fault>;
+
+/// `xend.domain(dom, full = 0)`
+pub(super) async fn one(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain", params, 1, 2)?;
+    let listed = find(api, &arguments).await?;
+    Ok(trees::tree_of(&listed, devices(arguments.truth(1, Truth::No))))
+}
+
+/// `xend.domains(detail = True, full = False)`: those in the running state.
+pub(super) async fn running(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domains", params, 0, 2)?;
+    let (detail, full) = (arguments.truth(0, Truth::Yes), arguments.truth(1, Truth::No));
+    answer_list(api, detail, full, |state| state == PowerState::Running).await
+}
+
+/// `xend.domains_with_state(detail, state, full)`
+pub(super) async fn with_state(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domains_with_state", params, 3, 3)?;
+    let wanted = arguments.text(1)?.to_ascii_lowercase();
+    let (detail, full) = (arguments.truth(0, Truth::Yes), arguments.truth(2, Truth::No));
+    let fits =
+        |state: PowerState| wanted == "all" || wanted == state.word() || wanted.parse() == Ok(state.number());
+    answer_list(api, detail, full, fits).await
+}
+
+async fn answer_list(api: &Api, detail: Truth, full: Truth, fits: impl Fn(PowerState) -> bool) -> Answer {
+    let listed = api.manager.list().await.map_err(|error| fault::of_request(&error, ""))?;
+    let fitting = listed.iter().filter(|one| fits(PowerState::of(&one.facts())));
+    let answer = fitting.map(|one| match detail {
+        Truth::Yes => trees::tree_of(one, devices(full)),
+        Truth::No => Sxp::from(one.name()),
+    });
+    Ok(Sxp::List(answer.collect()))
+}
+
+fn devices(full: Truth) -> Devices {
+    match full {
+        Truth::Yes => Devices::Shown,
+        Truth::No => Devices::LeftOut,
+    }
+}
+
+/// `xend.domain.create(config)`: the domain is left paused, its devices may still be connecting.
+pub(super) async fn create(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.create", params, 1, 1)?;
+    let config = DomainConfig::from_sxp(arguments.tree(0)?).map_err(|faults| fault::of_config(&faults))?;
+    if let Some(reason) = api.manager.context().hypervisor.read_only_reason() {
+        return Err(Fault::generic(classic::creating_failed(&config.name, None)).because(reason));
+    }
+    let name = config.name.clone();
+    let failed = |error: RequestError| fault::of_request(&error, &name);
+    let domid = api.manager.create(config).await.map_err(failed)?;
+    // By its number: a name that looks like somebody else's number must not mislead the client.
+    let listed = api.manager.find(&domid.to_string()).await.map_err(failed)?;
+    Ok(trees::tree_of(&listed, Devices::LeftOut))
+}
+
+/// `xend.domain.waitForDevices(dom)`
+pub(super) async fn wait_for_devices(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.waitForDevices", params, 1, 1)?;
+    let designator = arguments.designator(0)?;
+    let listed = find(api, &arguments).await?;
+    if ours(&listed).is_some() {
+        let waited = api.manager.wait_for_devices(listed.info.uuid).await;
+        waited.map_err(|error| fault::of_request(&error, &designator))?;
+    }
+    Ok(Sxp::Nil)
+}
+
+/// `xend.domain.pause(dom, state = False)`: with `state` the answer is the state it was in.
+pub(super) async fn pause(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.pause", params, 1, 2)?;
+    let before = set_running(api, &arguments, Asked::Pause).await?;
+    Ok(match arguments.truth(1, Truth::No) {
+        Truth::Yes => Sxp::Int(before.number()),
+        Truth::No => Sxp::Nil,
+    })
+}
+
+/// `xend.domain.unpause(dom)`
+pub(super) async fn unpause(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.unpause", params, 1, 1)?;
+    set_running(api, &arguments, Asked::Unpause).await?;
+    Ok(Sxp::Nil)
+}
+
+async fn set_running(api: &Api, arguments: &Arguments<'_>, asked: Asked) -> Result<PowerState, Fault> {
+    let designator = arguments.designator(0)?;
+    let listed = find(api, arguments).await?;
+    let verb = if asked == Asked::Pause { "pause" } else { "unpause" };
+    refuse_privileged(&listed, verb, &designator)?;
+    let done = match ours(&listed) {
+        Some(_) => api.manager.vcpus(listed.info.uuid, asked).await,
+        None => api.manager.vcpus_of_foreign(&listed, asked).await,
+    };
+    done.map_err(|error| fault::of_request(&error, &designator))?;
+    Ok(PowerState::of(&listed.facts()))
+}
+
+/// `xend.domain.setpauseflag(dom, flag = False)`
+pub(super) async fn set_pause_flag(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.setpauseflag", params, 1, 2)?;
+    let designator = arguments.designator(0)?;
+    let listed = find(api, &arguments).await?;
+    let by = if arguments.truth(1, Truth::No) == Truth::Yes { PausedBy::Admin } else { PausedBy::Nobody };
+    if ours(&listed).is_some() {
+        let set = api.manager.set_paused_by(listed.info.uuid, by).await;
+        set.map_err(|error| fault::of_request(&error, &designator))?;
+    }
+    Ok(Sxp::Nil)
+}
+
+/// `xend.domain.getpauseflag(dom)`
+pub(super) async fn pause_flag(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.getpauseflag", params, 1, 1)?;
+    let listed = find(api, &arguments).await?;
+    Ok(Sxp::Bool(ours(&listed).is_some_and(|view| view.paused_by_admin)))
+}
+
+/// `xend.domain.shutdown(dom, reason)`: success means that the request was written.
+pub(super) async fn shutdown(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.shutdown", params, 2, 2)?;
+    let designator = arguments.designator(0)?;
+    let word = arguments.text(1)?;
+    let listed = find(api, &arguments).await?;
+    let reason =
+        ShutdownReason::parse(&word).ok_or_else(|| Fault::generic(classic::invalid_reason(&word)))?;
+    if listed.info.domid.0 == 0 {
+        return Err(Fault::generic(classic::DOMAIN_0_CANNOT_SHUTDOWN));
+    }
+    let done = match ours(&listed) {
+        Some(_) => api.manager.shutdown(listed.info.uuid, reason).await,
+        None => api.manager.shutdown_foreign(&listed, reason).await,
+    };
+    done.map_err(|error| fault::of_request(&error, &designator))?;
+    Ok(Sxp::Nil)
+}
+
+/// `xend.domain.destroy(dom)`: it is gone when this answers.
+pub(super) async fn destroy(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.destroy", params, 1, 1)?;
+    let designator = arguments.designator(0)?;
+    let listed = find(api, &arguments).await?;
+    refuse_privileged(&listed, "destroy", &designator)?;
+    let done = match ours(&listed) {
+        Some(_) => api.manager.destroy(listed.info.uuid).await,
+        None => api.manager.destroy_foreign(listed.info.domid, listed.info.uuid).await,
+    };
+    done.map_err(|error| fault::of_request(&error, &designator))?;
+    Ok(Sxp::Int(0))
+}
+
+/// `xend.domain.getRestartCount(dom)`
+pub(super) async fn restart_count(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.getRestartCount", params, 1, 1)?;
+    let listed = find(api, &arguments).await?;
+    Ok(ours(&listed).map_or(Sxp::Nil, |view| Sxp::from(view.restart_count.to_string())))
+}
+
+/// `xend.domain.getVCPUInfo(dom)`
+pub(super) async fn vcpu_info(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.getVCPUInfo", params, 1, 1)?;
+    let listed = find(api, &arguments).await?;
+    let (domid, count) = (listed.info.domid, listed.info.max_vcpu_id.map_or(0, |highest| highest + 1));
+    let asked = api.manager.context().with_xen(move |xen| {
+        let vcpus = (0..count).map(|vcpu| xen.vcpu_info(domid, vcpu)).collect::<Result<Vec<_>, _>>()?;
+        Ok((vcpus, xen.phys_info()?.nr_cpus))
+    });
+    let failed = |source| RequestError::Xen { act: "look at the vcpus", source };
+    let (vcpus, nr_cpus) = asked.await.map_err(|error| fault::of_request(&failed(error), ""))?;
+    let mut tree = vec![
+        Sxp::from("domain"),
+        Sxp::pair("domid", i64::from(domid.0)),
+        Sxp::pair("name", listed.name()),
+        Sxp::pair("vcpu_count", i64::from(count)),
+    ];
+    let all_cpus: Vec<Sxp> = (0..nr_cpus).map(|cpu| Sxp::Int(i64::from(cpu))).collect();
+    for (number, vcpu) in (0i64..).zip(vcpus) {
+        let online = vcpu.filter(|vcpu| vcpu.online);
+        let flag = |set: bool| Sxp::Int(i64::from(set));
+        tree.push(Sxp::form(
+            "vcpu",
+            [
+                Sxp::pair("number", number),
+                Sxp::pair("online", flag(online.is_some())),
+                Sxp::pair("blocked", flag(online.is_some_and(|vcpu| vcpu.blocked))),
+                Sxp::pair("running", flag(online.is_some_and(|vcpu| vcpu.running))),
+                Sxp::pair("cpu_time", online.map_or(0.0, |vcpu| vcpu.cpu_time_ns as f64 / 1e9)),
+                Sxp::pair("cpu", online.map_or(-1, |vcpu| i64::from(vcpu.cpu))),
+                Sxp::pair("cpumap", Sxp::List(all_cpus.clone())),
+            ],
+        ));
+    }
+    Ok(Sxp::List(tree))
+}
+
+/// `xend.domain.console_tty(dom)`, a method of ours: the terminal of its console, waited for if it is new.
+pub(super) async fn console_tty(api: &Api, params: &[Sxp]) -> Answer {
+    let arguments = Arguments::new("xend.domain.console_tty", params, 1, 1)?;
+    let designator = arguments.designator(0)?;
+    let listed = find(api, &arguments).await?;
+    if listed.info.domid.0 == 0 {
+        return Err(
+            Fault::generic(classic::not_started(&designator)).because("domain 0 has no console of its own")
+        );
+    }
+    let store = &api.manager.context().store;
+    let path = paths::console_node(listed.info.domid.0, node::console::TTY);
+    let failed = |source| {
+        fault::of_request(&RequestError::Store { act: "find the console's terminal", source }, &designator)
+    };
+    let deadline = Instant::now() + CONSOLE_LIMIT;
+    let mut watch = store.watch(&path).await.map_err(failed)?;
+    loop {
+        if let Some(tty) = store.read(&path).await.map_err(failed)?.filter(|tty| !tty.is_empty()) {
+            return Ok(Sxp::from(tty));
+        }
+        match timeout_at(deadline, watch.next()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => return Err(failed(error)),
+            Err(_) => {
+                return Err(Fault::generic(format!(
+                    "cannot find the terminal of domain {designator}'s console"
+                ))
+                .because(format!("nothing has been written to {path} for {CONSOLE_LIMIT:?}"))
+                .hint("see whether xenconsoled runs: `pgrep xenconsoled`"));
+            }
+        }
+    }
+}
+
+async fn find(api: &Api, arguments: &Arguments<'_>) -> Result<Listed, Fault> {
+    let designator = arguments.designator(0)?;
+    api.manager.find(&designator).await.map_err(|error| fault::of_request(&error, &designator))
+}
+
+fn ours(listed: &Listed) -> Option<&View> {
+    match &listed.owner {
+        Owner::Ours(view) => Some(view),
+        Owner::Foreign { .. } => None,
+    }
+}
+
+fn refuse_privileged(listed: &Listed, verb: &str, designator: &str) -> Result<(), Fault> {
+    if listed.info.domid.0 == 0 {
+        return Err(Fault::generic(classic::privileged(verb, designator)));
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! The trees of domains as clients see them.
+
+use uuid::Uuid;
+use xend_api::Sxp;
+
+use crate::{
+    domain::{Devices, DomainConfig, DomainTree, domain_tree},
+    manager::{Listed, Owner},
+};
+
+/// The tree of a live domain.
+pub(super) fn tree_of(listed: &Listed, devices: Devices) -> Sxp {
+    let facts = listed.facts();
+    match &listed.owner {
+        Owner::Ours(view) => domain_tree(&DomainTree {
+            domid: listed.info.domid.0,
+            config: &view.config,
+            facts: &facts,
+            start_time: Some(view.start_time),
+            ring_mfns: view.rings,
+            console_port: view.console_port,
+            notes: &view.notes,
+            vif_scripts: &view.vif_scripts,
+            devices,
+        }),
+        Owner::Foreign { name, memory_mib } => domain_tree(&DomainTree {
+            domid: listed.info.domid.0,
+            config: &foreign_config(listed, name, *memory_mib),
+            facts: &facts,
+            start_time: None,
+            ring_mfns: None,
+            console_port: None,
+            notes: &[],
+            vif_scripts: &[],
+            devices,
+        }),
+    }
+}
+
+/// What can be said of a domain whose configuration another tool keeps.
+fn foreign_config(listed: &Listed, name: &str, memory_mib: u64) -> DomainConfig {
+    let vcpus = listed.info.max_vcpu_id.map_or(listed.info.nr_online_vcpus, |highest| highest + 1);
+    let uuid = if listed.info.domid.0 == 0 { Uuid::nil() } else { listed.info.uuid };
+    let kind = if listed.info.flags.hvm { "hvm" } else { "linux" };
+    DomainConfig::known_from_outside(uuid, name, memory_mib, memory_mib.max(max_mib(listed)), (vcpus, kind))
+}
+
+/// Domain 0 may have no limit, which Xen says as a number beyond all memory.
+fn max_mib(listed: &Listed) -> u64 {
+    let mib = listed.info.max_pages / 256;
+    if mib > 16 << 20 { 0 } else { mib }
+}

@@ -1,0 +1,19 @@
+//! Device classes: which nodes they have in the store, how their scripts are run, how they are taken away. Classes do
+//! not know each other; `operations` joins them.
+//!
+//! ```text
+//!   frontend  1 Initialising ────────────> 3 Initialised ──> 4 Connected ──> 5 ──> 6 Closed
+//!   backend   1 Initialising ─> 2 InitWait ─> (script, hotplug-status) ─> 4 Connected ──> 5 ──> 6 Closed
+//! ```
+
+mod detach;
+mod nodes;
+mod scripts;
+mod wiring;
+mod xenbus;
+
+pub use detach::{DetachError, Leftover, detach, find_devices};
+pub use nodes::DeviceNodes;
+pub use scripts::{HostScripts, ScriptCall, ScriptError, ScriptRunner};
+pub use wiring::{DeviceFault, Hotplug, Wiring, WiringState, outcome};
+pub use xenbus::XenbusState;

@@ -1,0 +1,18 @@
+//! What a domain is: its configuration, validated once at the door, its state and its record. Plain data without
+//! I/O that every layer of the daemon may use.
+
+mod action;
+mod config;
+mod record;
+mod state;
+mod tree;
+mod vbd;
+mod vif;
+
+pub use action::{ExitAction, ExitActions};
+pub use config::{ConfigFault, DeviceConfig, DomainConfig, ImageConfig};
+pub use record::{DomainRecord, Phase, RecordFault};
+pub use state::{LiveFacts, PowerState, state_letters};
+pub use tree::{Devices, DomainTree, domain_tree};
+pub use vbd::{VbdConfig, VbdMode, VbdNumber};
+pub use vif::VifConfig;

@@ -1,0 +1,159 @@
+//! The record of a domain under the state folder. It is written, as an intent, before the domain exists in Xen, and
+//! it is what tells our domains from those of other tools after a restart (`docs/architecture.md`).
+//!
+//! ```text
+//! (xend_record (version 1) (phase live) (start_time 1300000000.12) (restart_count 0) (domain (name vm1) …))
+//! ```
+
+use xend_api::{Sxp, sxp};
+
+use super::{ConfigFault, DomainConfig, tree::config_tree};
+
+/// Version of the format that this program writes; it reads this one only.
+const VERSION: i64 = 1;
+
+/// How far a domain has come, for whoever finds the record after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Being made: whatever there is of it goes.
+    Creating,
+    /// Complete: it is adopted.
+    Live,
+    /// Being taken away for good: the rest of it goes.
+    Ending,
+    /// Being taken away to be created again: the rest of it goes, then it comes back.
+    Restarting,
+}
+
+impl Phase {
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Creating, "creating"),
+        (Self::Live, "live"),
+        (Self::Ending, "ending"),
+        (Self::Restarting, "restarting"),
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Live => "live",
+            Self::Ending => "ending",
+            Self::Restarting => "restarting",
+        }
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DomainRecord {
+    /// How far it has come.
+    pub phase: Phase,
+    /// The configuration, addresses and device uuids that were made for it included.
+    pub config: DomainConfig,
+    /// Seconds since 1970 at which it was built; 0 before.
+    pub start_time: f64,
+    /// How often it has been started again.
+    pub restart_count: i64,
+}
+
+/// Why a record can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordFault {
+    /// Not an S-expression.
+    #[error("cannot parse the record")]
+    Syntax(#[source] sxp::SxpError),
+    /// A later program wrote it.
+    #[error("cannot use a record of version {found:?}: this program knows version {}", VERSION)]
+    Version {
+        /// What it says.
+        found: Option<i64>,
+    },
+    /// Something that must be there is not.
+    #[error("cannot use the record: {part} is missing or not understood")]
+    Part {
+        /// Which.
+        part: &'static str,
+    },
+    /// The configuration in it does not pass the door any more.
+    #[error("cannot use the record's configuration: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Config(Vec<ConfigFault>),
+}
+
+impl DomainRecord {
+    /// A domain that is about to be made.
+    pub fn creating(config: DomainConfig) -> Self {
+        Self { phase: Phase::Creating, config, start_time: 0.0, restart_count: 0 }
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let record = Sxp::form(
+            "xend_record",
+            [
+                Sxp::pair("version", VERSION),
+                Sxp::pair("phase", self.phase.word()),
+                Sxp::pair("start_time", format!("{:.3}", self.start_time)),
+                Sxp::pair("restart_count", self.restart_count),
+                config_tree(&self.config),
+            ],
+        );
+        record.to_pretty(78)
+    }
+
+    /// From the file's text.
+    pub fn from_text(text: &str) -> Result<Self, RecordFault> {
+        let forms = sxp::parse(text).map_err(RecordFault::Syntax)?;
+        let missing = |part| RecordFault::Part { part };
+        let record =
+            forms.first().filter(|f| f.name() == Some("xend_record")).ok_or(missing("xend_record"))?;
+        let found = record.value("version").and_then(Sxp::int);
+        if found != Some(VERSION) {
+            return Err(RecordFault::Version { found });
+        }
+        let word = record.value("phase").and_then(Sxp::text).ok_or(missing("phase"))?;
+        let phase = Phase::ALL.iter().find(|(_, w)| *w == word).ok_or(missing("phase"))?.0;
+        let start = record.value("start_time").and_then(Sxp::atom).and_then(|text| text.parse().ok());
+        let tree = record.child("domain").ok_or(missing("domain"))?;
+        Ok(Self {
+            phase,
+            config: DomainConfig::from_sxp(tree).map_err(RecordFault::Config)?,
+            start_time: start.ok_or(missing("start_time"))?,
+            restart_count: record.value("restart_count").and_then(Sxp::int).unwrap_or(0),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let tree = sxp::parse(
+            "(vm (name a) (memory 64) (maxmem 128) (vcpus 2) (vcpu_avail 1) (on_crash preserve) (description 'x y')
+               (image (linux (kernel /k) (ramdisk /r) (root '/dev/hda1 ro') (args 4) (videoram 4)))
+               (device (vbd (uname phy:a) (dev hda1) (mode w))) (device (vbd (uname '') (dev hdc:cdrom) (mode r)))
+               (device (vif (bridge xenbr0) (rate 10Mb/s))) (device (vif (script vif-route) (ip 192.0.2.9))))",
+        )
+        .unwrap();
+        let mut record = DomainRecord::creating(DomainConfig::from_sxp(&tree[0]).unwrap());
+        record.phase = Phase::Live;
+        record.start_time = 1_300_000_000.125;
+        record.restart_count = 3;
+        let back = DomainRecord::from_text(&record.to_text()).unwrap();
+        // An unset script reads back as unset, so that a later change of the settings still counts.
+        assert_eq!(back, record);
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_refused() {
+        let fault = DomainRecord::from_text("(xend_record (version 2))").unwrap_err();
+        assert!(fault.to_string().contains("version 1"), "{fault}");
+    }
+
+    #[test]
+    fn half_a_record_is_refused_not_guessed() {
+        assert!(DomainRecord::from_text("(xend_record (version 1) (phase li").is_err());
+        assert!(DomainRecord::from_text("").is_err());
+    }
+}

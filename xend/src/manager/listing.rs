@@ -1,0 +1,149 @@
+//! The domains of this host at one moment: ours with what their tasks publish, those of other tools with what the
+//! store says of them, domain 0.
+
+use std::collections::HashMap;
+
+use hypervisor::{DomId, DomainInfo, ShutdownCode};
+use uuid::Uuid;
+use xenstore::paths;
+
+use super::{Manager, RequestError, View};
+use crate::domain::LiveFacts;
+
+/// Whose a domain is.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// This daemon's.
+    Ours(Box<View>),
+    /// Domain 0, or another tool's.
+    Foreign {
+        /// From the store; `Domain-N` where it has none.
+        name: String,
+        /// Target, or what it has.
+        memory_mib: u64,
+    },
+}
+
+/// A live domain.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// What Xen says.
+    pub info: DomainInfo,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+impl Listed {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match &self.owner {
+            Owner::Ours(view) => &view.config.name,
+            Owner::Foreign { name, .. } => name,
+        }
+    }
+
+    /// What the state letters and times are made of.
+    pub fn facts(&self) -> LiveFacts {
+        let flags = self.info.flags;
+        LiveFacts {
+            running: flags.running,
+            blocked: flags.blocked,
+            paused: flags.paused,
+            shutdown: flags.shutdown,
+            crashed: self.info.shutdown == Some(ShutdownCode::Crash),
+            dying: flags.dying,
+            cpu_seconds: self.info.cpu_time_ns as f64 / 1e9,
+            online_vcpus: self.info.nr_online_vcpus,
+        }
+    }
+}
+
+impl Manager {
+    /// Every live domain, by name.
+    pub async fn list(&self) -> Result<Vec<Listed>, RequestError> {
+        let infos = self.infos().await?;
+        let mut ours: HashMap<Uuid, View> =
+            self.entries().into_iter().map(|(uuid, entry)| (uuid, entry.view.borrow().clone())).collect();
+        let (known, foreign): (Vec<_>, Vec<_>) =
+            infos.into_iter().partition(|info| info.domid != DomId::DOM0 && ours.contains_key(&info.uuid));
+        let known = known.into_iter().filter_map(|info| {
+            let view = ours.remove(&info.uuid)?;
+            Some(Listed { owner: Owner::Ours(Box::new(view)), info })
+        });
+        let mut listed: Vec<Listed> = known.collect();
+        listed.extend(self.describe_foreign(foreign).await?);
+        listed.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(listed)
+    }
+
+    /// The domain that a client means: a name before a number before a UUID.
+    pub async fn find(&self, designator: &str) -> Result<Listed, RequestError> {
+        if let Some(ours) = self.find_ours(designator).await? {
+            return Ok(ours);
+        }
+        let domid = designator.trim().parse::<u16>().ok();
+        let uuid = Uuid::parse_str(designator).ok();
+        let mut listed = self.list().await?;
+        let by_name = listed.iter().position(|one| one.name() == designator);
+        let by_number = || listed.iter().position(|one| domid == Some(one.info.domid.0));
+        let by_uuid = || listed.iter().position(|one| uuid == Some(one.info.uuid) && one.info.domid.0 != 0);
+        match by_name.or_else(by_number).or_else(by_uuid) {
+            Some(at) => Ok(listed.swap_remove(at)),
+            None => Err(RequestError::NoDomain { designator: designator.to_owned() }),
+        }
+    }
+
+    /// One of ours by its name, without listing the others.
+    async fn find_ours(&self, name: &str) -> Result<Option<Listed>, RequestError> {
+        let Some((uuid, entry)) = self.entries().into_iter().find(|(_, entry)| entry.name == name) else {
+            return Ok(None);
+        };
+        let view = entry.view.borrow().clone();
+        let Some(domid) = view.domid else { return Ok(None) };
+        let info = self
+            .context
+            .with_xen(move |xen| xen.info(domid))
+            .await
+            .map_err(|source| RequestError::Xen { act: "look at the domain", source })?;
+        let info = info.filter(|info| info.uuid == uuid);
+        Ok(info.map(|info| Listed { info, owner: Owner::Ours(Box::new(view)) }))
+    }
+
+    /// A domain of another tool that has this name or UUID already.
+    pub(super) async fn find_foreign(&self, name: &str, uuid: Uuid) -> Result<Option<DomId>, RequestError> {
+        let ours: Vec<Uuid> = self.entries().into_iter().map(|(uuid, _)| uuid).collect();
+        let mut infos = self.infos().await?;
+        infos.retain(|info| info.domid == DomId::DOM0 || !ours.contains(&info.uuid));
+        if let Some(same) = infos.iter().find(|info| info.uuid == uuid && info.domid != DomId::DOM0) {
+            return Ok(Some(same.domid));
+        }
+        let foreign = self.describe_foreign(infos).await?;
+        Ok(foreign.into_iter().find(|one| one.name() == name).map(|one| one.info.domid))
+    }
+
+    /// The live domains as Xen has them.
+    pub(super) async fn infos(&self) -> Result<Vec<DomainInfo>, RequestError> {
+        let listed = self.context.with_xen(|xen| xen.list()).await;
+        listed.map_err(|source| RequestError::Xen { act: "list the domains", source })
+    }
+
+    async fn describe_foreign(&self, infos: Vec<DomainInfo>) -> Result<Vec<Listed>, RequestError> {
+        let nodes_of =
+            |info: &DomainInfo| [paths::domain_name(info.domid.0), paths::memory_target(info.domid.0)];
+        let wanted: Vec<String> = infos.iter().flat_map(nodes_of).collect();
+        let failed = |source| RequestError::Store { act: "read the names of the domains", source };
+        let nodes = self.context.store.read_many(&wanted).await.map_err(failed)?;
+        let described = infos.into_iter().zip(nodes.chunks(2)).map(|(info, nodes)| {
+            let default = if info.domid == DomId::DOM0 {
+                "Domain-0".to_owned()
+            } else {
+                format!("Domain-{}", info.domid)
+            };
+            let name = nodes[0].clone().filter(|name| !name.is_empty()).unwrap_or(default);
+            let target_kib = nodes[1].as_deref().and_then(|kib| kib.trim().parse::<u64>().ok());
+            let memory_mib = target_kib.unwrap_or(info.tot_pages * 4) / 1024;
+            Listed { info, owner: Owner::Foreign { name, memory_mib } }
+        });
+        Ok(described.collect())
+    }
+}

@@ -1,0 +1,16 @@
+//! Which domain: the table of the domains of this host, one task for each of ours, admission of new ones, adoption of
+//! those that an earlier life of the daemon made. Domains of other tools are listed and left alone.
+
+mod adopt;
+mod error;
+mod foreign;
+mod listing;
+mod rules;
+mod table;
+mod task;
+
+pub use error::RequestError;
+pub use listing::{Listed, Owner};
+pub use rules::{Asked, Ending, Need, Outcome, Refusal, Standing, Verdict, admit, check, policy};
+pub use table::Manager;
+pub use task::{PausedBy, ShutdownReason, View};

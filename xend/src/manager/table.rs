@@ -1,0 +1,172 @@
+//! The table of our domains: who is who, and the way to each one's task. Locked for look-ups only, never while
+//! anything waits.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use hypervisor::DomId;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use super::{
+    RequestError,
+    rules::Asked,
+    task::{Message, PausedBy, ShutdownReason, Task, View, view_of},
+};
+use crate::{
+    devices,
+    domain::{DomainConfig, DomainRecord},
+    operations::{Context, Domain},
+};
+
+/// All domains of this host, as requests see them.
+#[derive(Clone)]
+pub struct Manager {
+    pub(super) context: Context,
+    table: Arc<Mutex<HashMap<Uuid, Entry>>>,
+}
+
+/// One of our domains.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) queue: mpsc::UnboundedSender<Message>,
+    pub(super) view: watch::Receiver<View>,
+}
+
+impl Manager {
+    /// With an empty table; [`Manager::adopt`] fills it.
+    pub fn new(context: Context) -> Self {
+        Self { context, table: Arc::default() }
+    }
+
+    /// What operations work with.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Makes a domain and leaves it paused, its devices still being connected. The answer is its number.
+    pub async fn create(&self, config: DomainConfig) -> Result<DomId, RequestError> {
+        let name = config.name.clone();
+        let uuid = config.uuid;
+        if let Some(foreign) = self.find_foreign(&name, uuid).await? {
+            return Err(RequestError::Exists { name, domid: Some(foreign.0) });
+        }
+        let entry = self.start_task(Domain::new(DomainRecord::creating(config)), End::Open)?;
+        self.ask(&entry, Message::Create).await?;
+        let domid = entry.view.borrow().domid;
+        domid.ok_or(RequestError::WentAway { name })
+    }
+
+    /// Pauses or unpauses a domain of ours.
+    pub async fn vcpus(&self, uuid: Uuid, asked: Asked) -> Result<(), RequestError> {
+        self.ask(&self.entry(uuid)?, |reply| Message::Vcpus(asked, reply)).await
+    }
+
+    /// Asks the guest of a domain of ours to end.
+    pub async fn shutdown(&self, uuid: Uuid, reason: ShutdownReason) -> Result<(), RequestError> {
+        self.ask(&self.entry(uuid)?, |reply| Message::Shutdown(reason, reply)).await
+    }
+
+    /// Ends a domain of ours; it is gone when this returns.
+    pub async fn destroy(&self, uuid: Uuid) -> Result<(), RequestError> {
+        self.ask(&self.entry(uuid)?, Message::Destroy).await
+    }
+
+    /// Remembers who paused a domain of ours.
+    pub async fn set_paused_by(&self, uuid: Uuid, by: PausedBy) -> Result<(), RequestError> {
+        self.ask(&self.entry(uuid)?, |reply| Message::PauseFlag(by, reply)).await
+    }
+
+    /// Waits until the devices of a domain of ours are connected, or one of them is not to be.
+    pub async fn wait_for_devices(&self, uuid: Uuid) -> Result<(), RequestError> {
+        let view = self.entry(uuid)?.view.borrow().clone();
+        let Some(mut wiring) = view.wiring else { return Ok(()) };
+        let name = view.config.name.clone();
+        devices::outcome(&mut wiring).await.map_err(|fault| RequestError::Device { name, fault })
+    }
+
+    /// Tells the task of a domain to look at it. Nobody waits for what it finds.
+    pub(super) fn look(entry: &Entry) {
+        // A task that is gone has nothing to look at.
+        let _ = entry.queue.send(Message::Look(None));
+    }
+
+    /// All our domains.
+    pub(super) fn entries(&self) -> Vec<(Uuid, Entry)> {
+        self.lock().iter().map(|(uuid, entry)| (*uuid, entry.clone())).collect()
+    }
+
+    pub(super) fn entry(&self, uuid: Uuid) -> Result<Entry, RequestError> {
+        let gone = || RequestError::NoDomain { designator: uuid.to_string() };
+        self.lock().get(&uuid).cloned().ok_or_else(gone)
+    }
+
+    /// Puts a domain into the table, unless one with its name or UUID is there, and starts its task.
+    pub(super) fn start_task(&self, domain: Domain, end: End) -> Result<Entry, RequestError> {
+        let (queue, messages) = mpsc::unbounded_channel();
+        let (publish, view) = watch::channel(view_of(&domain));
+        let (name, uuid) = (domain.name(), domain.uuid());
+        let entry = Entry { name: name.clone(), queue, view };
+        {
+            let mut table = self.lock();
+            let clash = table.iter().find(|(other, entry)| **other == uuid || entry.name == name);
+            if let Some((_, there)) = clash {
+                let domid = there.view.borrow().domid.map(|domid| domid.0);
+                return Err(RequestError::Exists { name, domid });
+            }
+            table.insert(uuid, entry.clone());
+        }
+        let task = Task {
+            context: self.context.clone(),
+            domain,
+            queue: messages,
+            view: publish,
+            paused_by: PausedBy::Nobody,
+            preserved: matches!(end, End::Preserved),
+            shutdown_notice: None,
+            place: Some(Place { table: self.table.clone(), uuid }),
+        };
+        tokio::spawn(task.work());
+        Ok(entry)
+    }
+
+    async fn ask<T>(
+        &self,
+        entry: &Entry,
+        message: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Message,
+    ) -> Result<T, RequestError> {
+        let gone = || RequestError::WentAway { name: entry.name.clone() };
+        let (reply, answer) = oneshot::channel();
+        entry.queue.send(message(reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
+        // Nothing panics between lock and unlock, and a map that was being read is whole.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a domain that is put into the table has ended for good and is only kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It has not.
+    Open,
+    /// `on_…` = preserve has been done.
+    Preserved,
+}
+
+/// A task's place in the table; dropping it, also by a panic, makes name and UUID free again.
+pub(super) struct Place {
+    table: Arc<Mutex<HashMap<Uuid, Entry>>>,
+    uuid: Uuid,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.uuid);
+    }
+}

@@ -1,0 +1,484 @@
+//! The task that owns one domain. Requests and news come through its queue, one after the other; what may happen is
+//! decided by [`super::rules`], done by `operations`. Everybody else sees the domain through [`View`].
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use hypervisor::{DomId, DomainInfo, ShutdownCode};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, info, warn};
+use xend_api::classic::log as classic;
+use xenstore::paths::{self, node};
+
+use super::{
+    RequestError,
+    rules::{Asked, Ending, Need, Outcome, Standing, Verdict, admit, check, policy},
+    table::Place,
+};
+use crate::{
+    devices::WiringState,
+    domain::{DomainConfig, Phase},
+    operations::{Context, Domain, Operation, OperationError, chain, plan, run},
+};
+
+/// Why a guest is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownReason {
+    /// `poweroff`
+    Poweroff,
+    /// `reboot`
+    Reboot,
+    /// `suspend`
+    Suspend,
+    /// `halt`
+    Halt,
+    /// Not asked: put into the crashed state from outside.
+    Crash,
+}
+
+impl ShutdownReason {
+    /// From the word of a request.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "poweroff" => Self::Poweroff,
+            "reboot" => Self::Reboot,
+            "suspend" => Self::Suspend,
+            "halt" => Self::Halt,
+            "crash" => Self::Crash,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Poweroff => "poweroff",
+            Self::Reboot => "reboot",
+            Self::Suspend => "suspend",
+            Self::Halt => "halt",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+/// What everybody may know of a domain of ours without asking its task.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What was asked for.
+    pub config: Arc<DomainConfig>,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Its number, while it is in Xen.
+    pub domid: Option<DomId>,
+    /// Seconds since 1970 at which it was built.
+    pub start_time: f64,
+    /// How often it has been started again.
+    pub restart_count: i64,
+    /// Frames of its rings.
+    pub rings: Option<(u64, u64)>,
+    /// Guest's port of the console channel.
+    pub console_port: Option<u32>,
+    /// ELF notes of its kernel.
+    pub notes: Arc<Vec<(String, String)>>,
+    /// Where each vif's script was found.
+    pub vif_scripts: Arc<Vec<String>>,
+    /// Paused by an administrator rather than by an operation.
+    pub paused_by_admin: bool,
+    /// How far the wiring of its devices is; `None` for one that was adopted complete.
+    pub wiring: Option<watch::Receiver<WiringState>>,
+    /// Dead and kept.
+    pub preserved: bool,
+}
+
+type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
+
+/// What a domain's task is sent.
+pub(super) enum Message {
+    /// Make it. The first message of a new domain.
+    Create(Reply<()>),
+    /// Pause or unpause it.
+    Vcpus(Asked, Reply<()>),
+    /// Ask the guest to end.
+    Shutdown(ShutdownReason, Reply<()>),
+    /// End it.
+    Destroy(Reply<()>),
+    /// Remember who paused it.
+    PauseFlag(PausedBy, Reply<()>),
+    /// Look at it: something happened. Whoever waits is told when the look is over.
+    Look(Option<oneshot::Sender<()>>),
+}
+
+/// Who paused a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PausedBy {
+    /// `xm pause`.
+    Admin,
+    /// Nobody, or an operation.
+    Nobody,
+}
+
+/// The task's own things.
+pub(super) struct Task {
+    pub(super) context: Context,
+    pub(super) domain: Domain,
+    pub(super) queue: mpsc::UnboundedReceiver<Message>,
+    pub(super) view: watch::Sender<View>,
+    pub(super) paused_by: PausedBy,
+    pub(super) preserved: bool,
+    /// When a shutdown request that the guest has not answered becomes worth a line in the log.
+    pub(super) shutdown_notice: Option<tokio::time::Instant>,
+    /// Given up before the answer to the request that ends the domain: whoever asked may use the name at once.
+    pub(super) place: Option<Place>,
+}
+
+/// Whether the task goes on.
+enum Next {
+    Wait,
+    End,
+}
+
+pub(super) fn view_of(domain: &Domain) -> View {
+    let record = &domain.record;
+    let live = domain.live.as_ref();
+    View {
+        config: Arc::new(record.config.clone()),
+        phase: record.phase,
+        domid: live.map(|live| live.domid),
+        start_time: record.start_time,
+        restart_count: record.restart_count,
+        rings: live.and_then(|live| live.rings),
+        console_port: live.and_then(|live| live.ports).map(|(_, console)| console),
+        notes: Arc::new(live.map(|live| live.notes.clone()).unwrap_or_default()),
+        vif_scripts: Arc::new(live.map(|live| live.vif_scripts.clone()).unwrap_or_default()),
+        paused_by_admin: false,
+        wiring: live.and_then(|live| live.wiring.as_ref()).map(crate::devices::Wiring::watch),
+        preserved: false,
+    }
+}
+
+impl Task {
+    /// Works until the domain is gone.
+    pub(super) async fn work(mut self) {
+        loop {
+            let notice = self.shutdown_notice;
+            let next = tokio::select! {
+                message = self.queue.recv() => match message {
+                    Some(message) => self.handle(message).await,
+                    None => Next::End,
+                },
+                () = sleep_until(notice) => self.notice_silence().await,
+            };
+            if matches!(next, Next::End) {
+                return;
+            }
+            self.publish();
+        }
+    }
+
+    async fn handle(&mut self, message: Message) -> Next {
+        match message {
+            Message::Create(reply) => self.create(reply).await,
+            Message::Vcpus(asked, reply) => {
+                let answer = self.vcpus(asked).await;
+                self.publish();
+                let _ = reply.send(answer);
+                Next::Wait
+            }
+            Message::Shutdown(reason, reply) => {
+                let _ = reply.send(self.shutdown(reason).await);
+                Next::Wait
+            }
+            Message::Destroy(reply) => {
+                info!(name = %self.name(), "destroy requested");
+                let gone = self.take_away(Operation::Destroy).await;
+                let next = if gone.is_ok() { Next::End } else { Next::Wait };
+                if gone.is_ok() {
+                    self.place = None;
+                }
+                let _ = reply.send(gone.map_err(|source| self.failed("destroy", source)));
+                next
+            }
+            Message::PauseFlag(by, reply) => {
+                self.paused_by = by;
+                self.publish();
+                let _ = reply.send(Ok(()));
+                Next::Wait
+            }
+            Message::Look(done) => {
+                let next = self.look().await;
+                if matches!(next, Next::End) {
+                    self.place = None;
+                }
+                if let Some(done) = done {
+                    let _ = done.send(());
+                }
+                next
+            }
+        }
+    }
+
+    async fn create(&mut self, reply: Reply<()>) -> Next {
+        info!(name = %self.name(), uuid = %self.domain.uuid(), "creating");
+        match run(&self.context, &mut self.domain, &plan(Operation::Create)).await {
+            Ok(()) => {
+                info!(domid = self.domid_text(), name = %self.name(), "created, paused");
+                self.publish();
+                let _ = reply.send(Ok(()));
+                Next::Wait
+            }
+            Err(source) => {
+                let source = Arc::new(source);
+                let failed = RequestError::Failed { operation: "create", name: self.name(), source };
+                error!(name = %self.name(), "{}", chain(&failed));
+                // Undone before the answer, so that the next request finds nothing of it.
+                let next = self.undo().await;
+                if matches!(next, Next::End) {
+                    self.place = None;
+                }
+                let _ = reply.send(Err(failed));
+                next
+            }
+        }
+    }
+
+    async fn vcpus(&mut self, asked: Asked) -> Result<(), RequestError> {
+        let standing = self.standing().await?;
+        match admit(standing, asked) {
+            Verdict::AlreadyDone => return Ok(()),
+            Verdict::Refuse(refusal) => {
+                return Err(RequestError::Refused { name: self.name(), refusal });
+            }
+            Verdict::Queue => {}
+        }
+        let Some(domid) = self.domid() else { return Ok(()) };
+        let (act, done) = match asked {
+            Asked::Pause => ("pause", self.context.with_xen(move |xen| xen.pause(domid)).await),
+            _ => ("unpause", self.context.with_xen(move |xen| xen.unpause(domid)).await),
+        };
+        done.map_err(|source| RequestError::Failed {
+            operation: act,
+            name: self.name(),
+            source: Arc::new(OperationError::Xen { act, name: self.name(), source }),
+        })
+    }
+
+    async fn shutdown(&mut self, reason: ShutdownReason) -> Result<(), RequestError> {
+        let standing = self.standing().await?;
+        if let Verdict::Refuse(refusal) = admit(standing, Asked::Shutdown) {
+            return Err(RequestError::Refused { name: self.name(), refusal });
+        }
+        let Some(domid) = self.domid() else { return Ok(()) };
+        if reason == ShutdownReason::Crash {
+            let forced =
+                self.context.with_xen(move |xen| xen.force_shutdown(domid, ShutdownCode::Crash)).await;
+            return forced.map_err(|source| RequestError::Xen { act: "crash the domain", source });
+        }
+        let path = paths::control_shutdown(domid.0);
+        let written = self.context.store.write(&path, reason.word()).await;
+        written.map_err(|source| RequestError::Store { act: "ask the guest to shut down", source })?;
+        info!(domid = domid.0, name = %self.name(), reason = reason.word(), "shutdown requested");
+        if reason != ShutdownReason::Suspend {
+            self.shutdown_notice =
+                Some(tokio::time::Instant::now() + self.context.settings().shutdown_notice);
+        }
+        Ok(())
+    }
+
+    /// The guest has not answered a shutdown request for a long time. Nothing is killed.
+    async fn notice_silence(&mut self) -> Next {
+        self.shutdown_notice = None;
+        if let Some(domid) = self.domid() {
+            info!("{}", classic::shutdown_timeout(&self.name(), domid.0));
+            let path = paths::xend_node(domid.0, node::xend::UNRESPONSIVE);
+            if let Err(error) = self.context.store.write(&path, "True").await {
+                warn!(domid = domid.0, "{}", chain(&error));
+            }
+        }
+        Next::Wait
+    }
+
+    /// Something happened to the domain, or may have: work out what it needs and do it.
+    async fn look(&mut self) -> Next {
+        if self.preserved {
+            return self.look_at_preserved().await;
+        }
+        let standing = match self.standing().await {
+            Ok(standing) => standing,
+            Err(error) => {
+                warn!(name = %self.name(), "{}", chain(&error));
+                return Next::Wait;
+            }
+        };
+        match check(self.domain.record.phase, standing) {
+            Need::Nothing => Next::Wait,
+            Need::Undo => self.undo().await,
+            Need::UndoAndCreate => self.restart().await,
+            Need::ActOnEnd(ending) => self.act_on_end(ending).await,
+        }
+    }
+
+    async fn look_at_preserved(&mut self) -> Next {
+        match self.standing().await {
+            Ok(Standing::Absent | Standing::Dying) => self.undo().await,
+            _ => Next::Wait,
+        }
+    }
+
+    async fn undo(&mut self) -> Next {
+        match self.take_away(Operation::Destroy).await {
+            Ok(()) => Next::End,
+            Err(source) => {
+                error!(name = %self.name(), "{}", chain(&source));
+                Next::Wait
+            }
+        }
+    }
+
+    async fn act_on_end(&mut self, ending: Ending) -> Next {
+        self.shutdown_notice = None;
+        let Some(domid) = self.domid() else { return Next::Wait };
+        let (name, reason) = (self.name(), ending_word(ending));
+        match ending {
+            Ending::Crash => warn!("{}", classic::has_crashed(&name, domid.0)),
+            _ => info!("{}", classic::has_shutdown(&name, domid.0, reason)),
+        }
+        let age = self.age();
+        let floor = self.context.settings().restart_floor;
+        match policy(ending, self.domain.record.config.actions, age, floor) {
+            Outcome::Leave => Next::Wait,
+            Outcome::Destroy => self.undo().await,
+            Outcome::RestartedTooFast => {
+                error!("{}", classic::restarting_too_fast(&name, age.as_secs_f64()));
+                self.undo().await
+            }
+            Outcome::Restart => self.restart().await,
+            Outcome::Preserve => self.preserve(domid, reason).await,
+        }
+    }
+
+    async fn preserve(&mut self, domid: DomId, reason: &'static str) -> Next {
+        info!("{}", classic::preserving(&self.name(), domid.0));
+        let vm = paths::vm(&self.domain.uuid().to_string());
+        let mut batch = xenstore::Batch::new();
+        batch.write(paths::xend_node(domid.0, node::xend::SHUTDOWN_COMPLETED), "True");
+        batch.write(paths::vm_xend_node(&vm, node::xend::LAST_SHUTDOWN_REASON), reason);
+        if let Err(error) = self.context.store.commit(&batch).await {
+            warn!(domid = domid.0, "{}", chain(&error));
+        }
+        self.preserved = true;
+        Next::Wait
+    }
+
+    /// Takes the domain away and makes it again; its devices are connected before it runs, as a client would do it.
+    async fn restart(&mut self) -> Next {
+        let old = self.domid_text();
+        let restarted = async {
+            run(&self.context, &mut self.domain, &plan(Operation::Restart)).await.map_err(|e| chain(&e))?;
+            self.view.send_replace(self.current_view());
+            let wiring = self.domain.live.as_ref().and_then(|live| live.wiring.as_ref());
+            if let Some(mut wiring) = wiring.map(crate::devices::Wiring::watch) {
+                crate::devices::outcome(&mut wiring).await.map_err(|fault| fault.text.clone())?;
+            }
+            let domid = self.domid().ok_or("it has no number")?;
+            self.context.with_xen(move |xen| xen.unpause(domid)).await.map_err(|e| chain(&e))
+        };
+        match restarted.await {
+            Ok(()) => {
+                info!(domid = self.domid_text(), name = %self.name(), was = old, "restarted");
+                Next::Wait
+            }
+            Err(why) => {
+                error!("{} {why}", classic::failed_to_restart(old));
+                self.undo().await
+            }
+        }
+    }
+
+    async fn take_away(&mut self, operation: Operation) -> Result<(), OperationError> {
+        run(&self.context, &mut self.domain, &plan(operation)).await
+    }
+
+    fn failed(&self, operation: &'static str, source: OperationError) -> RequestError {
+        let failed = RequestError::Failed { operation, name: self.name(), source: Arc::new(source) };
+        error!(name = %self.name(), "{}", chain(&failed));
+        failed
+    }
+
+    /// How the domain stands in Xen, by its UUID.
+    async fn standing(&self) -> Result<Standing, RequestError> {
+        let Some(domid) = self.domid() else { return Ok(Standing::Absent) };
+        let uuid = self.domain.uuid();
+        let info = self
+            .context
+            .with_xen(move |xen| xen.info(domid))
+            .await
+            .map_err(|source| RequestError::Xen { act: "look at the domain", source })?;
+        Ok(standing_of(info.filter(|info| info.uuid == uuid).as_ref()))
+    }
+
+    fn age(&self) -> Duration {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        Duration::try_from_secs_f64(now - self.domain.record.start_time).unwrap_or_default()
+    }
+
+    fn name(&self) -> String {
+        self.domain.name()
+    }
+
+    fn domid(&self) -> Option<DomId> {
+        self.domain.live.as_ref().map(|live| live.domid)
+    }
+
+    fn domid_text(&self) -> u16 {
+        self.domid().map_or(0, |domid| domid.0)
+    }
+
+    fn current_view(&self) -> View {
+        View {
+            paused_by_admin: self.paused_by == PausedBy::Admin,
+            preserved: self.preserved,
+            ..view_of(&self.domain)
+        }
+    }
+
+    fn publish(&self) {
+        self.view.send_replace(self.current_view());
+    }
+}
+
+/// From what Xen says of a domain.
+pub(super) fn standing_of(info: Option<&DomainInfo>) -> Standing {
+    match info {
+        None => Standing::Absent,
+        Some(info) if info.flags.dying => Standing::Dying,
+        Some(info) => match info.shutdown {
+            Some(ShutdownCode::Poweroff) => Standing::Ended(Ending::Poweroff),
+            Some(ShutdownCode::Reboot) => Standing::Ended(Ending::Reboot),
+            Some(ShutdownCode::Suspend) => Standing::Ended(Ending::Suspend),
+            Some(ShutdownCode::Crash) => Standing::Ended(Ending::Crash),
+            Some(ShutdownCode::Watchdog | ShutdownCode::SoftReset | ShutdownCode::Other(_)) => {
+                Standing::Ended(Ending::Other)
+            }
+            None if info.flags.paused => Standing::Paused,
+            None => Standing::Running,
+        },
+    }
+}
+
+fn ending_word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Poweroff => "poweroff",
+        Ending::Reboot => "reboot",
+        Ending::Suspend => "suspend",
+        Ending::Crash => "crash",
+        Ending::Other => "halt",
+    }
+}
+
+async fn sleep_until(when: Option<tokio::time::Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,135 @@
+//! Performs the steps of an operation, one by one. What a step learns is kept in [`Domain`]; what it did can be found
+//! again in Xen, the store and the records.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use hypervisor::DomId;
+use tracing::debug;
+use uuid::Uuid;
+
+use super::{Context, OperationError, Step, blocking, create, furnish, take_away};
+use crate::{
+    builder::{Kernel, KernelFile, Populated, Ramdisk},
+    devices::Wiring,
+    domain::{DomainRecord, Phase},
+};
+
+/// A domain of ours as operations see it.
+#[derive(Debug)]
+pub struct Domain {
+    /// What is on disk of it.
+    pub record: DomainRecord,
+    /// What there is of it in Xen.
+    pub live: Option<Live>,
+    /// What one step hands to the next.
+    pub(super) made: Made,
+}
+
+/// From `CreateShell` to `Furnish`, from there to `Build`.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) file: Option<KernelFile>,
+    pub(super) ramdisk: Option<Ramdisk>,
+    pub(super) populated: Option<Populated>,
+    pub(super) kernel: Option<Kernel>,
+}
+
+/// A domain that exists in Xen.
+#[derive(Debug)]
+pub struct Live {
+    /// Its number.
+    pub domid: DomId,
+    /// Guest's ports of the store and the console channel.
+    pub ports: Option<(u32, u32)>,
+    /// Frames of the store and the console ring.
+    pub rings: Option<(u64, u64)>,
+    /// The kernel's ELF notes.
+    pub notes: Vec<(String, String)>,
+    /// Where each vif's script was found.
+    pub vif_scripts: Vec<String>,
+    /// The wiring of its devices; `None` once it has been stopped.
+    pub wiring: Option<Wiring>,
+}
+
+impl Live {
+    /// An empty domain.
+    pub fn new(domid: DomId) -> Self {
+        Self { domid, ports: None, rings: None, notes: Vec::new(), vif_scripts: Vec::new(), wiring: None }
+    }
+}
+
+impl Domain {
+    /// One of which only the record is known.
+    pub fn new(record: DomainRecord) -> Self {
+        Self { record, live: None, made: Made::default() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> String {
+        self.record.config.name.clone()
+    }
+
+    /// Its identity.
+    pub fn uuid(&self) -> Uuid {
+        self.record.config.uuid
+    }
+
+    /// Its number; only between `CreateShell` and `EndInXen`.
+    pub(super) fn domid(&self) -> DomId {
+        self.live.as_ref().expect("plan puts CreateShell before every step that needs the number").domid
+    }
+}
+
+/// Performs `steps` until one fails.
+pub async fn run(context: &Context, domain: &mut Domain, steps: &[Step]) -> Result<(), OperationError> {
+    for step in steps {
+        let started = Instant::now();
+        perform(context, domain, *step).await?;
+        debug!(
+            domid = domain.live.as_ref().map(|live| live.domid.0),
+            name = %domain.record.config.name,
+            ?step,
+            ms = started.elapsed().as_millis() as u64,
+            "step done"
+        );
+    }
+    Ok(())
+}
+
+async fn perform(context: &Context, domain: &mut Domain, step: Step) -> Result<(), OperationError> {
+    match step {
+        Step::Record(phase) => record(context, domain, phase).await,
+        Step::CreateShell => create::shell(context, domain).await,
+        Step::Furnish => furnish::furnish(context, domain).await,
+        Step::Build => create::build(context, domain).await,
+        Step::Introduce => create::introduce(context, domain).await,
+        Step::EndInXen => take_away::end_in_xen(context, domain).await,
+        Step::DetachDevices => take_away::detach_devices(context, domain).await,
+        Step::AwaitGone => take_away::await_gone(context, domain).await,
+        Step::RemoveNodes => take_away::remove_nodes(context, domain).await,
+        Step::Forget => forget(context, domain).await,
+    }
+}
+
+async fn record(context: &Context, domain: &mut Domain, phase: Phase) -> Result<(), OperationError> {
+    if phase == Phase::Restarting {
+        domain.record.restart_count += 1;
+    }
+    domain.record.phase = phase;
+    let (records, record) = (context.records.clone(), domain.record.clone());
+    blocking(move || records.write(&record))
+        .await
+        .map_err(|source| OperationError::Record { name: domain.name(), source })
+}
+
+async fn forget(context: &Context, domain: &mut Domain) -> Result<(), OperationError> {
+    let (records, uuid) = (context.records.clone(), domain.uuid());
+    blocking(move || records.remove(uuid))
+        .await
+        .map_err(|source| OperationError::Record { name: domain.name(), source })
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|age| age.as_secs_f64()).unwrap_or_default()
+}

@@ -1,0 +1,81 @@
+//! The pid file: the worker's pid in decimal, without a newline. A pid in it counts only while a process with it runs
+//! that is a `xend`.
+
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// How long a stopped daemon may take to end.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// The pid of the daemon that runs; a file that names none that does is removed.
+pub(super) fn running(file: &Path) -> Option<Pid> {
+    let text = fs::read_to_string(file).ok()?;
+    let pid = text.trim().parse::<i32>().ok().filter(|pid| *pid > 0);
+    if let Some(pid) = pid.filter(|pid| is_xend(*pid)) {
+        return Some(Pid::from_raw(pid));
+    }
+    let _ = fs::remove_file(file);
+    None
+}
+
+/// Writes the pid in one piece.
+pub(super) fn write(file: &Path, pid: u32) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let temporary = file.with_extension("pid.new");
+    fs::write(&temporary, pid.to_string())?;
+    fs::rename(temporary, file)
+}
+
+/// Sends a signal to the daemon, if it runs.
+pub(super) fn signal(file: &Path, signal: Signal) -> Option<Pid> {
+    let pid = running(file)?;
+    kill(pid, signal).ok().map(|()| pid)
+}
+
+/// Waits until a process has ended.
+pub(super) fn wait_for_end(pid: Pid) {
+    let deadline = Instant::now() + END_LIMIT;
+    while is_xend(pid.as_raw()) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process with this pid runs our program. A zombie has ended.
+fn is_xend(pid: i32) -> bool {
+    let alive = fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'));
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let program = command.split(|byte| *byte == 0).next().unwrap_or_default();
+    alive && program.rsplit(|byte| *byte == b'/').next().is_some_and(|name| name.starts_with(b"xend"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_pid_file_is_removed_and_does_not_count() {
+        let file = std::env::temp_dir().join(format!("xend-pid-{}", std::process::id()));
+        write(&file, i32::MAX as u32).unwrap();
+        assert_eq!(running(&file), None);
+        assert!(!file.exists());
+        fs::write(&file, "not a pid").unwrap();
+        assert_eq!(running(&file), None);
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_process_that_is_not_xend_is_not_taken_for_it() {
+        assert!(!is_xend(1) || fs::read_to_string("/proc/1/comm").unwrap().starts_with("xend"));
+    }
+}

@@ -1,0 +1,151 @@
+//! The worker: opens Xen, the store and the records, takes over what an earlier life left, answers requests until it
+//! is told to stop. Guests are not touched by its end.
+
+use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use hypervisor::{Hypervisor, sim::HostConfig, xen::Xen};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+use xenstore::{Endpoint, Store};
+
+use super::{
+    command::Options,
+    log::{self, Foreground},
+};
+use crate::{
+    api::{self, Api},
+    devices::{HostScripts, ScriptRunner},
+    events,
+    manager::Manager,
+    operations::{Context, Parts},
+    settings::{Places, Settings},
+    simulate::SimulatedHost,
+    state::{Records, open_gate},
+};
+
+/// Threads that serve requests; blocking work has threads of its own.
+const SERVING_THREADS: usize = 2;
+/// Threads for hypercalls, copies and fsync. More requests than this at once wait for each other.
+const WORKING_THREADS: usize = 32;
+const IDLE_THREAD_LIFE: Duration = Duration::from_secs(2);
+
+/// Runs the worker to its end. Standard output is the readiness pipe.
+pub(super) fn main(options: &Options, places: &Places) -> ExitCode {
+    let foreground = if options.foreground { Foreground::Yes } else { Foreground::No };
+    let log = log::start(&places.log(), foreground);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SERVING_THREADS)
+        .max_blocking_threads(WORKING_THREADS)
+        .thread_keep_alive(IDLE_THREAD_LIFE)
+        .enable_all()
+        .build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(work(options, places, &log)),
+        Err(error) => Err(error.into()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!("Exception starting xend ({error:#})");
+            eprintln!("Exception starting xend: {error:#}");
+            report(&format!("1{error:#}\n"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+async fn work(options: &Options, places: &Places, log: &Path) -> anyhow::Result<()> {
+    info!("Xend Daemon started");
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let (parts, simulation) = open(options, places).await?;
+    info!("Xend changeset: {} {}.", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    if let Some(reason) = parts.hypervisor.read_only_reason() {
+        warn!("{reason}; domains can be listed, not made");
+    }
+    let manager = Manager::new(Context::new(parts));
+    manager.adopt().await.context("cannot take over the domains that are there")?;
+    let news = tokio::spawn(events::follow(manager.clone()));
+    let api = Api::new(manager.clone(), log.to_owned());
+    let socket = places.xmlrpc_socket();
+    let serve = api::serve(api, &socket, || report("0"));
+    tokio::pin!(serve);
+    tokio::pin!(news);
+    loop {
+        tokio::select! {
+            ended = &mut serve => return ended.context("the request server ended"),
+            // Without the store nothing can be done; the supervisor starts a worker that connects anew.
+            lost = &mut news => anyhow::bail!("lost xenstored: {}", lost?),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => reload(&manager, places).await,
+        }
+    }
+    info!("stopping; guests go on");
+    let _ = std::fs::remove_file(&socket);
+    drop(simulation);
+    Ok(())
+}
+
+async fn open(options: &Options, places: &Places) -> anyhow::Result<(Parts, Option<SimulatedHost>)> {
+    let records = Records::open(places.records(), open_gate())?;
+    let settings = read_settings(places);
+    let places = places.clone();
+    if options.simulate {
+        let simulation = SimulatedHost::start(&places, HostConfig::default()).await?;
+        let (hypervisor, store, scripts) =
+            (simulation.hypervisor(), simulation.store(), simulation.scripts());
+        return Ok((Parts { hypervisor, store, records, scripts, places, settings }, Some(simulation)));
+    }
+    let hypervisor: Arc<dyn Hypervisor> = Arc::new(Xen::open().context(NO_XEN)?);
+    let endpoint = Endpoint::discover(Path::new("/")).context("cannot find xenstored: is it running?")?;
+    let store = Store::connect(&endpoint).await.context("cannot reach xenstored: is it running?")?;
+    let scripts: Arc<dyn ScriptRunner> = Arc::new(HostScripts::new(places.hotplug_log()));
+    Ok((Parts { hypervisor, store, records, scripts, places, settings }, None))
+}
+
+const NO_XEN: &str = "this is not a Xen host, or xenfs and xen-privcmd are not loaded (`modprobe xen-privcmd`). \
+                      To try it without Xen: `cargo xtask try`, or `xend start --simulate --root DIR`";
+
+fn read_settings(places: &Places) -> Settings {
+    let path = std::env::var_os("XEND_CONFIG").map_or_else(|| places.config(), Into::into);
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            warn!("cannot read {}: {error}; all options are at their defaults", path.display());
+            return Settings::default();
+        }
+    };
+    match xend_api::sxp::parse_bytes(&text) {
+        Ok(forms) => {
+            let (settings, complaints) = Settings::from_forms(&forms);
+            for complaint in complaints {
+                warn!("{}: {complaint}; its default is used", path.display());
+            }
+            settings
+        }
+        Err(fault) => {
+            error!("{}: {fault}; all options are at their defaults", path.display());
+            Settings::default()
+        }
+    }
+}
+
+async fn reload(manager: &Manager, places: &Places) {
+    info!("re-reading the settings");
+    let places = places.clone();
+    let settings = crate::operations::blocking(move || read_settings(&places)).await;
+    manager.context().set_settings(settings);
+}
+
+/// Tells whoever started us, once, and gives the pipe up.
+fn report(text: &str) {
+    let mut pipe = std::io::stdout();
+    // Nobody may be listening: a worker that was started again has no pipe.
+    let _ = pipe.write_all(text.as_bytes()).and_then(|()| pipe.flush());
+    if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
+        let _ = nix::unistd::dup2_stdout(null);
+    }
+}

@@ -1,0 +1,83 @@
+//! The options of `xend-config.sxp` that this version obeys (`xend-daemon` §1.4). The first of several wins.
+
+use std::time::Duration;
+
+use xend_api::Sxp;
+
+/// Options with their defaults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `vif-script`: what a vif without a script of its own runs.
+    pub vif_script: String,
+    /// `device-create-timeout`.
+    pub device_create_timeout: Duration,
+    /// `device-destroy-timeout`.
+    pub device_destroy_timeout: Duration,
+    /// `console-limit`, KiB.
+    pub console_limit_kib: u64,
+    /// A domain that ends sooner than this after its start is not started again.
+    pub restart_floor: Duration,
+    /// After this long without an answer to a shutdown request the log says so.
+    pub shutdown_notice: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            vif_script: "vif-bridge".to_owned(),
+            device_create_timeout: Duration::from_secs(100),
+            device_destroy_timeout: Duration::from_secs(100),
+            console_limit_kib: 1024,
+            restart_floor: Duration::from_secs(60),
+            shutdown_notice: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Settings {
+    /// From the forms of the file; a value that can't be read is left at its default and named in the second part.
+    pub fn from_forms(forms: &[Sxp]) -> (Self, Vec<String>) {
+        let mut settings = Self::default();
+        let mut complaints = Vec::new();
+        let mut number = |name: &str, slot: &mut u64| {
+            let Some(value) = option(forms, name) else { return };
+            match value.int().and_then(|n| u64::try_from(n).ok()) {
+                Some(n) => *slot = n,
+                None => complaints.push(format!("cannot read the number in ({name} …)")),
+            }
+        };
+        let mut create = settings.device_create_timeout.as_secs();
+        let mut destroy = settings.device_destroy_timeout.as_secs();
+        number("device-create-timeout", &mut create);
+        number("device-destroy-timeout", &mut destroy);
+        number("console-limit", &mut settings.console_limit_kib);
+        settings.device_create_timeout = Duration::from_secs(create);
+        settings.device_destroy_timeout = Duration::from_secs(destroy);
+        if let Some(script) = option(forms, "vif-script").and_then(Sxp::atom) {
+            settings.vif_script = script;
+        }
+        (settings, complaints)
+    }
+}
+
+fn option<'a>(forms: &'a [Sxp], name: &str) -> Option<&'a Sxp> {
+    forms.iter().find(|form| form.name() == Some(name)).and_then(|form| form.items().get(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_several_options_wins_and_bad_numbers_are_named() {
+        let forms = xend_api::sxp::parse(
+            "(vif-script vif-route) (vif-script vif-nat) (device-create-timeout 7) (console-limit lots)",
+        )
+        .unwrap();
+        let (settings, complaints) = Settings::from_forms(&forms);
+        assert_eq!(settings.vif_script, "vif-route");
+        assert_eq!(settings.device_create_timeout, Duration::from_secs(7));
+        assert_eq!(settings.console_limit_kib, 1024);
+        assert_eq!(complaints, ["cannot read the number in (console-limit …)"]);
+    }
+}
