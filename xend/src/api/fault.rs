@@ -7,7 +7,7 @@ use xend_api::{Fault, classic::daemon as classic};
 use crate::{
     domain::ConfigFault,
     manager::{Refusal, RequestError},
-    operations::OperationError,
+    operations::{OperationError, chain},
 };
 
 /// Makes the fault of a request that failed. `designator` is the domain as the client named it.
@@ -28,7 +28,7 @@ pub(super) fn of_request(error: &RequestError, designator: &str) -> Fault {
             answer
         }
         RequestError::Xen { .. } | RequestError::Store { .. } | RequestError::WentAway { .. } => {
-            with_causes(Fault::generic(error.to_string()), error)
+            Fault::generic(chain(error))
         }
     }
 }
@@ -51,7 +51,20 @@ fn exists(name: &str, domid: Option<u16>) -> Fault {
 }
 
 fn of_operation(error: &OperationError) -> Fault {
-    let fault = with_causes(Fault::generic(error.to_string()), error);
+    let fault = match error {
+        // Texts of the original: scripts compare them, so what caused them follows apart.
+        OperationError::KernelMissing { .. }
+        | OperationError::RamdiskMissing { .. }
+        | OperationError::Memory { .. }
+        | OperationError::Create { .. } => with_causes(Fault::generic(error.to_string()), error),
+        OperationError::ScriptMissing { .. }
+        | OperationError::Build { .. }
+        | OperationError::Xen { .. }
+        | OperationError::Store { .. }
+        | OperationError::Record { .. }
+        | OperationError::Zombie { .. }
+        | OperationError::Detach { .. } => Fault::generic(chain(error)),
+    };
     match hint(error) {
         Some(hint) => fault.hint(hint),
         None => fault,

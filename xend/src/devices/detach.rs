@@ -116,7 +116,7 @@ pub async fn detach(
     errors.extend(join_all(each).await.into_iter().filter_map(Result::err));
     let mut batch = Batch::new();
     for device in devices {
-        batch.remove(&device.hotplug.backend()).remove(&device.entry);
+        batch.remove(device.hotplug.backend()).remove(&device.entry);
     }
     if let Err(source) = store.commit(&batch).await {
         errors.push(DetachError::Store { what: format!("the nodes of {} devices", devices.len()), source });
@@ -135,14 +135,14 @@ async fn close_backends(store: &Store, devices: &[Leftover]) -> Result<(), Store
         let backend = device.hotplug.backend();
         // A backend that is gone, or closed already, must not come back by our writing.
         if let Some(seen) = seen {
-            batch.write(&paths::join(&backend, node::ONLINE), "0");
+            batch.write(paths::join(&backend, node::ONLINE), "0");
             // One that is still Initialising has no driver that could close it: it just goes.
             let seen = XenbusState::parse(Some(&seen));
             if !matches!(seen, XenbusState::Closed | XenbusState::Initialising) {
-                batch.write(&paths::join(&backend, node::STATE), XenbusState::Closing.text());
+                batch.write(paths::join(&backend, node::STATE), XenbusState::Closing.text());
             }
         }
-        batch.remove(&paths::frontend(device.hotplug.domid, device.hotplug.class, device.hotplug.devid));
+        batch.remove(paths::frontend(device.hotplug.domid, device.hotplug.class, device.hotplug.devid));
     }
     store.commit(&batch).await
 }

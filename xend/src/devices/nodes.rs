@@ -85,7 +85,7 @@ impl DeviceNodes<'_> {
         batch.mkdir(&backend).permissions(&backend, of_backend);
         batch.mkdir(&frontend).permissions(&frontend, of_guest);
         let mut write = |base: &str, key: &str, value: &str| {
-            batch.write(&paths::join(base, key), value);
+            batch.write(paths::join(base, key), value);
         };
         let initialising = XenbusState::Initialising.text();
         write(&frontend, node::BACKEND, &backend);

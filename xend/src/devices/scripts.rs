@@ -73,18 +73,20 @@ pub trait ScriptRunner: Send + Sync {
 #[derive(Clone, Debug)]
 pub struct HostScripts {
     log: Arc<PathBuf>,
+    env: Arc<Vec<(String, String)>>,
 }
 
 impl HostScripts {
-    /// `log` is where the scripts' output goes (`/var/log/xen/xen-hotplug.log`).
-    pub fn new(log: PathBuf) -> Self {
-        Self { log: Arc::new(log) }
+    /// `log` is where the scripts' output goes (`/var/log/xen/xen-hotplug.log`); `env` is set for every script.
+    pub fn new(log: PathBuf, env: Vec<(String, String)>) -> Self {
+        Self { log: Arc::new(log), env: Arc::new(env) }
     }
 }
 
 impl ScriptRunner for HostScripts {
-    fn run(&self, call: ScriptCall) -> BoxFuture<'static, Result<(), ScriptError>> {
+    fn run(&self, mut call: ScriptCall) -> BoxFuture<'static, Result<(), ScriptError>> {
         let log = self.log.clone();
+        call.env.extend(self.env.iter().cloned());
         Box::pin(async move { run(&call, &log).await })
     }
 }
@@ -155,7 +157,10 @@ mod tests {
         let out = dir.join("out");
         let text = format!("#!/bin/sh\necho \"$1 $XENBUS_PATH ${{HOME-unset}}\" > {}\n", out.display());
         let script = script(&dir, &text);
-        HostScripts::new(dir.join("log")).run(call(&script, Duration::from_secs(10))).await.unwrap();
+        HostScripts::new(dir.join("log"), Vec::new())
+            .run(call(&script, Duration::from_secs(10)))
+            .await
+            .unwrap();
         assert_eq!(std::fs::read_to_string(out).unwrap(), "add backend/vbd/7/768 unset\n");
     }
 
@@ -164,8 +169,10 @@ mod tests {
         let dir = folder("fail");
         let script = script(&dir, "#!/bin/sh\necho told >&2\nexit 3\n");
         let log = dir.join("log");
-        let error =
-            HostScripts::new(log.clone()).run(call(&script, Duration::from_secs(10))).await.unwrap_err();
+        let error = HostScripts::new(log.clone(), Vec::new())
+            .run(call(&script, Duration::from_secs(10)))
+            .await
+            .unwrap_err();
         assert!(matches!(error, ScriptError::Failed { status: 3, .. }), "{error}");
         assert!(std::fs::read_to_string(log).unwrap().ends_with("told\n"));
     }
@@ -175,7 +182,7 @@ mod tests {
         let dir = folder("hang");
         let script = script(&dir, "#!/bin/sh\nsleep 1000\n");
         let started = std::time::Instant::now();
-        let error = HostScripts::new(dir.join("log"))
+        let error = HostScripts::new(dir.join("log"), Vec::new())
             .run(call(&script, Duration::from_millis(200)))
             .await
             .unwrap_err();
@@ -186,8 +193,9 @@ mod tests {
     #[tokio::test]
     async fn a_script_that_is_not_there_is_named() {
         let dir = folder("none");
-        let error =
-            HostScripts::new(dir.join("log")).run(call(&dir.join("nosuch"), Duration::from_secs(1))).await;
+        let error = HostScripts::new(dir.join("log"), Vec::new())
+            .run(call(&dir.join("nosuch"), Duration::from_secs(1)))
+            .await;
         assert!(error.unwrap_err().to_string().contains("nosuch"));
     }
 }

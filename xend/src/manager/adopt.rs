@@ -94,7 +94,7 @@ async fn recollect(context: &Context, domain: &mut Domain, domid: DomId) -> Resu
     ];
     let nodes = context.store.read_many(&wanted).await?;
     let number = |at: usize| nodes[at].as_deref().and_then(|text| text.parse::<u64>().ok());
-    let vm_path = paths::vm(&domain.uuid().to_string());
+    let vm_path = paths::vm(domain.uuid().to_string());
     let block = context.places.find_script("block").map(|path| path.display().to_string());
     let devices = devices::find_devices(&context.store, &vm_path, &block.unwrap_or_default()).await?;
     let Some(live) = domain.live.as_mut() else { return Ok(End::Open) };

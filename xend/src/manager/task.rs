@@ -359,7 +359,7 @@ impl Task {
 
     async fn preserve(&mut self, domid: DomId, reason: &'static str) -> Next {
         info!("{}", classic::preserving(&self.name(), domid.0));
-        let vm = paths::vm(&self.domain.uuid().to_string());
+        let vm = paths::vm(self.domain.uuid().to_string());
         let mut batch = xenstore::Batch::new();
         batch.write(paths::xend_node(domid.0, node::xend::SHUTDOWN_COMPLETED), "True");
         batch.write(paths::vm_xend_node(&vm, node::xend::LAST_SHUTDOWN_REASON), reason);

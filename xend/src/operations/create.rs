@@ -123,7 +123,7 @@ pub(super) async fn introduce(context: &Context, domain: &mut Domain) -> Result<
     let (store_mfn, console_mfn) = live.rings.expect("Build makes the rings");
     let rings = Rings {
         domid: live.domid.0,
-        vm: &paths::vm(&domain.uuid().to_string()),
+        vm: &paths::vm(domain.uuid().to_string()),
         store: (store_mfn, store_port),
         console: (console_mfn, console_port),
         start_time: domain.record.start_time,

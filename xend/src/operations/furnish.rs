@@ -75,7 +75,7 @@ async fn store_tree(
 ) -> Result<Vec<Hotplug>, OperationError> {
     let domid = domain.domid().0;
     let config = &domain.record.config;
-    let vm_path = paths::vm(&config.uuid.to_string());
+    let vm_path = paths::vm(config.uuid.to_string());
     let mut batch = Batch::new();
     nodes::furnish(&mut batch, domid, &domain.record, context.settings().console_limit_kib);
     let devices = DeviceNodes { domid, domain_name: &config.name, vm_path: &vm_path };

@@ -11,7 +11,7 @@ use crate::domain::{DomainConfig, DomainRecord};
 /// `/local/domain/N` and `/vm/U` as they are before the devices: wiped, made, with their permissions.
 pub(super) fn furnish(batch: &mut Batch, domid: u16, record: &DomainRecord, console_limit_kib: u64) {
     let config = &record.config;
-    let (home, vm) = (paths::domain(domid), paths::vm(&config.uuid.to_string()));
+    let (home, vm) = (paths::domain(domid), paths::vm(config.uuid.to_string()));
     let readable = Permissions::owned_by(0).and(domid, Access::Read);
     let of_guest = Permissions::owned_by(domid);
     batch.remove(&home).mkdir(&home).permissions(&home, readable.clone());

@@ -64,7 +64,7 @@ fn find(
 pub(super) async fn detach_devices(context: &Context, domain: &mut Domain) -> Result<(), OperationError> {
     let name = domain.name();
     let failed = |source| OperationError::Store { act: "find the devices of", name: name.clone(), source };
-    let vm_path = paths::vm(&domain.uuid().to_string());
+    let vm_path = paths::vm(domain.uuid().to_string());
     let script = context.places.find_script("block").map(|path| path.display().to_string());
     let devices =
         devices::find_devices(&context.store, &vm_path, &script.unwrap_or_default()).await.map_err(failed)?;
@@ -110,7 +110,7 @@ pub(super) async fn await_gone(context: &Context, domain: &mut Domain) -> Result
 pub(super) async fn remove_nodes(context: &Context, domain: &mut Domain) -> Result<(), OperationError> {
     let name = domain.name();
     let failed = |source| OperationError::Store { act: "remove the nodes of", name: name.clone(), source };
-    let vm = paths::vm(&domain.uuid().to_string());
+    let vm = paths::vm(domain.uuid().to_string());
     let domids = match &domain.live {
         Some(live) => vec![live.domid.0],
         None => domids_of(context, &vm).await.map_err(failed)?,

@@ -102,7 +102,15 @@ async fn open(options: &Options, places: &Places) -> anyhow::Result<(Parts, Opti
     let hypervisor: Arc<dyn Hypervisor> = Arc::new(Xen::open().context(NO_XEN)?);
     let endpoint = Endpoint::discover(Path::new("/")).context("cannot find xenstored: is it running?")?;
     let store = Store::connect(&endpoint).await.context("cannot reach xenstored: is it running?")?;
-    let scripts: Arc<dyn ScriptRunner> = Arc::new(HostScripts::new(places.hotplug_log()));
+    // Scripts find the store and, under a private root, everything else where the daemon does.
+    let mut env = Vec::new();
+    if let Endpoint::Socket(path) = &endpoint {
+        env.push(("XENSTORED_PATH".to_owned(), path.display().to_string()));
+    }
+    if let Some(root) = places.private_root() {
+        env.push(("XEN_HOTPLUG_ROOT".to_owned(), root.display().to_string()));
+    }
+    let scripts: Arc<dyn ScriptRunner> = Arc::new(HostScripts::new(places.hotplug_log(), env));
     Ok((Parts { hypervisor, store, records, scripts, places, settings }, None))
 }
 

@@ -19,9 +19,9 @@ impl Places {
         self.root.join(path)
     }
 
-    /// Whether this is the host itself and not a private folder.
-    pub fn is_host(&self) -> bool {
-        self.root == Path::new("/")
+    /// The root, unless it is the host's own.
+    pub fn private_root(&self) -> Option<&Path> {
+        (self.root != Path::new("/")).then_some(self.root.as_path())
     }
 
     /// The settings file; the environment variable `XEND_CONFIG` wins over it.
@@ -74,14 +74,9 @@ impl Places {
         self.at("var/lib/xend/state/domains")
     }
 
-    /// Socket of the store daemon; the environment variable `XENSTORED_PATH` wins over it.
+    /// Socket of the store of a simulated host.
     pub fn store_socket(&self) -> PathBuf {
         self.at("run/xenstored/socket")
-    }
-
-    /// The store's device, where its daemon lives in a domain of its own.
-    pub fn store_device(&self) -> PathBuf {
-        self.at("dev/xen/xenbus")
     }
 
     /// Where a script is looked for, in this order: a site's own, ours, those of the Xen packages.

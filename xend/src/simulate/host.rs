@@ -53,7 +53,8 @@ impl SimulatedHost {
         fs::create_dir_all(scripts).map_err(at(scripts))?;
         for name in SCRIPTS {
             let path = scripts.join(name);
-            fs::write(&path, "#!/bin/sh\n# Stands for a hotplug script of a simulated host.\n").map_err(at(&path))?;
+            fs::write(&path, "#!/bin/sh\n# Stands for a hotplug script of a simulated host.\n")
+                .map_err(at(&path))?;
         }
         let socket = places.store_socket();
         if let Some(folder) = socket.parent() {
