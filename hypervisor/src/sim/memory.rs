@@ -1,14 +1,14 @@
 //! One domain's memory: which frames it has and where they lie in its own numbering, what is written in them, and who
 //! maps them. Frames are kept as extents, so a superpage costs as much as a page; contents are kept for pages that
-//! were written to only, without the zeros at their end.
+//! were written to only ([`super::page`]).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::frames::Run;
+use super::page::{Page, ZEROS};
 use crate::{Access, Mfn, PAGE_SIZE, Pfn};
-
-const ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
 /// Pages that lie one behind the other in the machine and in the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(super) struct Memory {
     by_mfn: BTreeMap<Mfn, Extent>,
     /// First pfn of each extent to its first mfn.
     by_pfn: BTreeMap<Pfn, Mfn>,
-    pages: BTreeMap<Mfn, Vec<u8>>,
+    pages: BTreeMap<Mfn, Page>,
     held: Vec<Held>,
     next_id: u64,
     /// Level of each page-table page, once pinned.
@@ -150,46 +150,34 @@ impl Memory {
     }
 
     /// What is written in one page; zeros at the end may be left out.
-    pub(super) fn contents(&self, mfn: Mfn) -> &[u8] {
-        self.pages.get(&mfn).map_or(&[][..], Vec::as_slice)
+    pub(super) fn contents(&self, mfn: Mfn) -> Cow<'_, [u8]> {
+        self.pages.get(&mfn).map_or(Cow::Borrowed(&[][..]), Page::bytes)
     }
 
     /// Copies out of one page; what was never written reads as zeros.
     pub(super) fn read(&self, mfn: Mfn, offset: usize, into: &mut [u8]) {
-        let page = self.contents(mfn);
-        let known = page.len().saturating_sub(offset).min(into.len());
-        if known > 0 {
-            into[..known].copy_from_slice(&page[offset..offset + known]);
+        match self.pages.get(&mfn) {
+            Some(page) => page.read(offset, into),
+            None => into.fill(0),
         }
-        into[known..].fill(0);
     }
 
     /// Copies into one page. `offset + bytes.len()` is within it.
     pub(super) fn write(&mut self, mfn: Mfn, offset: usize, bytes: &[u8]) {
-        let end = offset + bytes.len();
-        debug_assert!(end <= PAGE_SIZE, "a write beyond the page");
+        debug_assert!(offset + bytes.len() <= PAGE_SIZE, "a write beyond the page");
         if let Some(page) = self.pages.get_mut(&mfn) {
-            if page.len() < end {
-                grow(page, end);
-            }
-            page[offset..end].copy_from_slice(bytes);
+            page.write(offset, bytes);
         } else if bytes != &ZEROS[..bytes.len()] {
-            let mut page = Vec::with_capacity(end.next_power_of_two());
-            page.resize(offset, 0);
-            page.extend_from_slice(bytes);
-            self.pages.insert(mfn, page);
+            self.pages.insert(mfn, Page::new(offset, bytes));
         }
     }
 
     /// Fills part of one page with zeros.
     pub(super) fn zero(&mut self, mfn: Mfn, offset: usize, len: usize) {
-        let Some(page) = self.pages.get_mut(&mfn) else { return };
-        if offset == 0 && len >= page.len() {
+        if let Some(page) = self.pages.get_mut(&mfn)
+            && !page.zero(offset, len)
+        {
             self.pages.remove(&mfn);
-        } else if offset + len >= page.len() {
-            page.truncate(offset);
-        } else {
-            page[offset..offset + len].fill(0);
         }
     }
 
@@ -286,26 +274,15 @@ impl Memory {
     pub(super) fn settle(&mut self, keep: &[Mfn]) {
         let special = self.special;
         self.pages.retain(|mfn, _| keep.contains(mfn) || special.contains(mfn));
-        for page in self.pages.values_mut() {
-            let used = page.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-            page.truncate(used);
-            page.shrink_to_fit();
-        }
+        self.pages.values_mut().for_each(Page::shrink);
         self.settled = true;
     }
 
     /// Bytes of host memory that contents and tables take, roughly.
     pub(super) fn host_bytes(&self) -> usize {
-        let contents: usize = self.pages.values().map(|page| page.capacity() + 48).sum();
+        let contents: usize = self.pages.values().map(Page::host_bytes).sum();
         contents + self.tables.len() * 12 + self.by_mfn.len() * 50
     }
-}
-
-/// Lengthens a page to `end`, in few steps however small the writes are.
-fn grow(page: &mut Vec<u8>, end: usize) {
-    let capacity = end.next_power_of_two().min(PAGE_SIZE);
-    page.reserve_exact(capacity.saturating_sub(page.len()));
-    page.resize(end, 0);
 }
 
 #[cfg(test)]

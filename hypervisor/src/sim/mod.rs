@@ -22,6 +22,7 @@ mod guest;
 mod host;
 mod mapping;
 mod memory;
+mod page;
 mod ring;
 mod tables;
 mod walk;

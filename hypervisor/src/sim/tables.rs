@@ -67,8 +67,8 @@ pub(super) fn entry(memory: &Memory, table: Mfn, slot: usize) -> u64 {
 }
 
 /// Entries of a table that are present, with their slots.
-fn present(memory: &Memory, table: Mfn) -> impl Iterator<Item = (usize, u64)> + '_ {
-    let (entries, rest) = memory.contents(table).as_chunks::<8>();
+fn present(contents: &[u8]) -> impl Iterator<Item = (usize, u64)> {
+    let (entries, rest) = contents.as_chunks::<8>();
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     let entries = entries.iter().copied().chain(std::iter::once(last)).map(u64::from_le_bytes);
@@ -83,7 +83,7 @@ pub(super) fn validate(memory: &Memory, l4: Mfn) -> Result<BTreeMap<Mfn, u8>, Pi
     for level in [4, 3, 2] {
         let mut below = Vec::new();
         for &table in &current {
-            for (slot, entry) in present(memory, table) {
+            for (slot, entry) in present(&memory.contents(table)) {
                 if level == 4 && HYPERVISOR_SLOTS.contains(&slot) {
                     return Err(PinError::HypervisorSlot { mfn: table, slot });
                 }
@@ -124,7 +124,7 @@ fn add_table(memory: &Memory, tables: &mut BTreeMap<Mfn, u8>, mfn: Mfn, level: u
 /// Checks what one L1 maps.
 fn check_leaves(memory: &Memory, tables: &BTreeMap<Mfn, u8>, table: Mfn) -> Result<(), PinError> {
     let mut near: Option<Extent> = None;
-    for (slot, entry) in present(memory, table) {
+    for (slot, entry) in present(&memory.contents(table)) {
         if entry & GLOBAL != 0 {
             return Err(PinError::ForbiddenBits { mfn: table, level: 1, slot, entry });
         }
