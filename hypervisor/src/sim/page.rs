@@ -5,7 +5,6 @@ use std::borrow::Cow;
 
 use crate::PAGE_SIZE;
 
-const WORDS: usize = PAGE_SIZE / 8;
 /// A page without contents.
 pub(super) const ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
 
@@ -62,10 +61,9 @@ impl Page {
     /// Copies out.
     pub(super) fn read(&self, offset: usize, into: &mut [u8]) {
         match self {
-            // One entry of a table is by far the most frequent.
-            Self::Steps { first, step } if into.len() == 8 && offset.is_multiple_of(8) => {
-                let word = first.wrapping_add(step.wrapping_mul(offset as u64 / 8));
-                into.copy_from_slice(&word.to_le_bytes());
+            // Entries of tables are what is read most.
+            Self::Steps { first, step } if into.len().is_multiple_of(8) && offset.is_multiple_of(8) => {
+                fill(first.wrapping_add(step.wrapping_mul(offset as u64 / 8)), *step, into);
             }
             _ => {
                 let bytes = self.bytes();
@@ -137,8 +135,18 @@ impl Page {
 }
 
 fn spell_out(first: u64, step: u64) -> Vec<u8> {
-    let words = std::iter::successors(Some(first), |word| Some(word.wrapping_add(step)));
-    words.take(WORDS).flat_map(u64::to_le_bytes).collect()
+    let mut page = vec![0; PAGE_SIZE];
+    fill(first, step, &mut page);
+    page
+}
+
+/// Fills whole words.
+fn fill(first: u64, step: u64, into: &mut [u8]) {
+    let mut word = first;
+    for place in into.as_chunks_mut::<8>().0 {
+        *place = word.to_le_bytes();
+        word = word.wrapping_add(step);
+    }
 }
 
 /// Powers of two, but no more than a whole page, and exactly a console ring where it is one.
