@@ -152,6 +152,11 @@ impl Host {
         self.run(script)?.ok().with_context(|| format!("in dom0: {script}"))
     }
 
+    /// The same, for a time at most.
+    pub fn must_within(&self, script: &str, within: Duration) -> Result<String> {
+        self.run_within(script, within)?.ok().with_context(|| format!("in dom0: {script}"))
+    }
+
     /// Starts a command on a terminal of its own.
     pub fn terminal(&self, script: &str) -> Result<Session> {
         self.line.start(script, Streams::Terminal)

@@ -23,6 +23,9 @@ use nix::unistd::Pid;
 type Line = Arc<Mutex<File>>;
 type Commands = Arc<Mutex<HashMap<u32, Running>>>;
 
+/// After a command's end its streams may be silent this long before they are given up.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// A command that has not ended.
 struct Running {
     input: Option<Sender<Vec<u8>>>,
@@ -108,20 +111,17 @@ fn start(line: &Line, commands: &Commands, frame: Frame) -> io::Result<()> {
             }
         }
     });
-    let copies: Vec<_> = started
-        .outputs
-        .into_iter()
-        .map(|(kind, source)| {
-            let line = Arc::clone(line);
-            thread::spawn(move || copy(&line, channel, kind, source))
-        })
-        .collect();
+    let (alive, copied) = mpsc::channel::<()>();
+    for (kind, source) in started.outputs {
+        let (line, alive) = (Arc::clone(line), alive.clone());
+        thread::spawn(move || copy(&line, channel, kind, source, &alive));
+    }
+    drop(alive);
     let (line, commands, mut child) = (Arc::clone(line), Arc::clone(commands), started.child);
     thread::spawn(move || {
         let status = child.wait();
-        for copy in copies {
-            let _ = copy.join();
-        }
+        // What is still on its way is waited for; a process in the background that holds the stream open is not.
+        while copied.recv_timeout(LINGER).is_ok() {}
         hold(&commands).remove(&channel);
         send(&line, &Frame::new(channel, Kind::Exit, status.map_or(126, code).to_le_bytes()));
     });
@@ -169,10 +169,11 @@ fn on_terminal(script: &str) -> io::Result<Started> {
 }
 
 /// Until the end of the stream; a terminal ends with EIO when its last user has gone.
-fn copy(line: &Line, channel: u32, kind: Kind, mut source: File) {
+fn copy(line: &Line, channel: u32, kind: Kind, mut source: File, alive: &Sender<()>) {
     let mut buffer = vec![0; MAX_PAYLOAD];
     while let Ok(length @ 1..) = source.read(&mut buffer) {
         send(line, &Frame::new(channel, kind, &buffer[..length]));
+        let _ = alive.send(());
     }
 }
 

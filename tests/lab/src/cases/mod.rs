@@ -3,6 +3,12 @@
 //! A case that fails leaves a report: its error, and the consoles of its guests, of dom0 and of Xen. The next
 //! case starts from a host without guests.
 
+mod articles;
+mod footprint;
+mod guest;
+mod refusals;
+mod restart;
+mod rounds;
 mod xl;
 
 use std::time::{Duration, Instant};
@@ -30,7 +36,7 @@ enum Needs {
 /// While the daemon is being written its cases say so instead of failing.
 const XEND_IS_THERE: bool = false;
 
-const CASES: [&[Case]; 1] = [xl::CASES];
+const CASES: [&[Case]; 5] = [xl::CASES, articles::CASES, refusals::CASES, restart::CASES, rounds::CASES];
 
 /// How a case ended.
 #[derive(Debug)]

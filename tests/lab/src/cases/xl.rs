@@ -27,7 +27,7 @@ root = "/dev/xvda1 ro"
 fn boots_answers_and_goes(host: &Host) -> Result<()> {
     host.put("/tmp/plain.cfg", FILE.as_bytes())?;
     let mut screen = Screen::open(host, "xl create -c /tmp/plain.cfg")?;
-    let boot = screen.expect("MARK up", Duration::from_secs(180))?;
+    let boot = screen.expect("MARK host debian1 up", Duration::from_secs(180))?;
     ensure!(boot.contains("MARK eth0 mac 00:16:3e:00:00:21"), "the guest's interface is wrong:\n{boot}");
     ensure!(boot.contains("MARK ping answered"), "the bridge does not answer:\n{boot}");
     screen.expect("login:", Duration::from_secs(60))?;

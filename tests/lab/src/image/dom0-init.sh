@@ -23,6 +23,12 @@ mount -t xenfs xenfs /proc/xen
 /sbin/ip addr add 10.0.0.1/24 dev xenbr0
 /sbin/ip link set xenbr0 up
 mount -t ext4 /dev/vdc /srv || echo "lab: cannot mount /srv"
+# Names that domain files of real hosts have.
+mkdir -p /boot /dev/vg0
+ln -s /srv/guest/vmlinuz /boot/vmlinuz
+ln -s /srv/guest/guest.cpio.gz /boot/initrd.img
+ln -s ../vda /dev/vg0/debian1-disk
+ln -s ../vdb /dev/vg0/debian1-swap
 
 tools=$(echo /usr/lib/xen-4.*/bin)
 "$tools/xenstored" --pid-file /run/xen/xenstored.pid

@@ -4,7 +4,7 @@ hostname -F /etc/hostname
 mount -o remount,rw /
 mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
-address=
+address=$(cat /etc/address 2> /dev/null)
 for word in $(cat /proc/cmdline); do
   case $word in ip=[0-9]*) address=${word#ip=}; address=${address%%:*} ;; esac
 done
@@ -22,4 +22,4 @@ else
   echo "MARK eth0 absent"
 fi
 echo "MARK disks $(ls /sys/class/block | grep -v -e ram -e loop | tr '\n' ' ')"
-echo "MARK up"
+echo "MARK host $(hostname) up"

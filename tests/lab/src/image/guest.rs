@@ -28,7 +28,7 @@ pub(super) fn ramdisk(busybox: &Path, modules: &Modules) -> Result<Tree> {
 }
 
 /// What is on a guest's root disk: busybox as every program, `getty` on the console.
-pub(super) fn root(hostname: &str, busybox: &Path, applets: &[String]) -> Tree {
+pub(super) fn root(hostname: &str, address: Option<&str>, busybox: &Path, applets: &[String]) -> Tree {
     let mut tree = Tree::new();
     tree.merged_usr();
     tree.file_at("bin/busybox", 0o755, busybox);
@@ -41,6 +41,9 @@ pub(super) fn root(hostname: &str, busybox: &Path, applets: &[String]) -> Tree {
     tree.file("etc/passwd", 0o644, *b"root::0:0:root:/root:/bin/sh\n");
     tree.file("etc/group", 0o644, *b"root:x:0:\n");
     tree.file("etc/hostname", 0o644, format!("{hostname}\n"));
+    if let Some(address) = address {
+        tree.file("etc/address", 0o644, format!("{address}\n"));
+    }
     tree.file("etc/issue", 0o644, *b"Debian GNU/Linux \\n \\l\n\n");
     tree.file("etc/inittab", 0o644, *b"::sysinit:/etc/rc\nhvc0::respawn:/sbin/getty -L hvc0 115200 vt100\n::shutdown:/bin/umount -a -r\n::ctrlaltdel:/sbin/reboot\n");
     tree.file("etc/rc", 0o755, *include_bytes!("guest-rc.sh"));

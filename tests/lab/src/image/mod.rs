@@ -147,16 +147,17 @@ impl Maker<'_> {
         ramdisk.write_cpio(&mut packer)?;
         packer.finish().and_then(|mut file| file.flush()).context("cannot write a ramdisk")?;
         let applets = applet_list(&busybox)?;
-        self.disk("root.ext4", 24, &guest::root("debian1", &busybox, &applets))?;
-        self.disk("filed.ext4", 24, &guest::root("filed", &busybox, &applets))?;
+        self.disk("root.ext4", 24, &guest::root("debian1", None, &busybox, &applets))?;
+        let web1 = "web1.example.com";
+        self.disk("web1.ext4", 24, &guest::root(web1, Some("10.0.0.30"), &busybox, &applets))?;
         let swap = File::create(self.folder.join("swap.img")).context("cannot make a swap disk")?;
         swap.set_len(8 << 20).context("cannot make a swap disk")?;
         let mut srv = Tree::new();
         for name in ["vmlinuz", "guest.cpio.gz"] {
             srv.file_at(&format!("guest/{name}"), 0o644, &self.folder.join(name));
         }
-        srv.file_at("guest/disk.img", 0o644, &self.folder.join("filed.ext4"));
-        srv.file("guest/swap.img", 0o644, vec![0; 1 << 20]);
+        srv.file_at(&format!("xen/domains/{web1}/disk.img"), 0o644, &self.folder.join("web1.ext4"));
+        srv.file(&format!("xen/domains/{web1}/swap.img"), 0o644, vec![0; 1 << 20]);
         self.disk("srv.ext4", 192, &srv)
     }
 

@@ -1,0 +1,103 @@
+//! Domain files for the cases, and waiting for what a guest says.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::Host;
+
+/// A guest's boot may take this long on a busy machine without virtualisation hardware.
+pub(super) const BOOT: Duration = Duration::from_secs(300);
+/// Anything else a guest or the host is waited for.
+pub(super) const SOON: Duration = Duration::from_secs(90);
+
+/// A small guest, to be changed where a case needs it otherwise.
+#[derive(Debug, Clone)]
+pub(super) struct Guest {
+    pub(super) name: &'static str,
+    pub(super) memory: u32,
+    pub(super) vcpus: u32,
+    pub(super) kernel: &'static str,
+    pub(super) disk: &'static str,
+    pub(super) vif: &'static str,
+}
+
+impl Guest {
+    /// 96 MiB, a processor, the first disk, the bridge.
+    pub(super) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            memory: 96,
+            vcpus: 1,
+            kernel: "/boot/vmlinuz",
+            disk: "'phy:/dev/vda,xvda1,w'",
+            vif: "'mac=00:16:3e:00:00:31, bridge=xenbr0'",
+        }
+    }
+
+    /// Its domain file's path in dom0, once [`Guest::install`] has put it there.
+    pub(super) fn path(&self) -> String {
+        format!("/etc/xen/{}.cfg", self.name)
+    }
+
+    /// Puts the domain file into dom0's `/etc/xen`.
+    pub(super) fn install(&self, host: &Host) -> Result<()> {
+        let Self { name, memory, vcpus, kernel, disk, vif } = self;
+        let text = format!(
+            "name = '{name}'\nkernel = '{kernel}'\nramdisk = '/boot/initrd.img'\nmemory = {memory}\nvcpus = {vcpus}\n\
+             disk = [{disk}]\nvif = [{vif}]\nroot = '/dev/xvda1 ro'\n"
+        );
+        host.put(&self.path(), text.as_bytes())
+    }
+
+    /// Where `xenconsoled` keeps what the guest says.
+    pub(super) fn log(&self) -> String {
+        log_of(self.name)
+    }
+}
+
+/// Where `xenconsoled` keeps what a guest says.
+pub(super) fn log_of(name: &str) -> String {
+    format!("/var/log/xen/console/guest-{name}.log")
+}
+
+/// Waits until a guest has said something so many times; gives all that it has said.
+pub(super) fn hears(host: &Host, name: &str, text: &str, times: usize) -> Result<String> {
+    let deadline = Instant::now() + BOOT;
+    let log = log_of(name);
+    loop {
+        let said = host.must(&format!("cat {log} 2> /dev/null || :"))?;
+        if said.matches(text).count() >= times {
+            return Ok(said);
+        }
+        if Instant::now() >= deadline {
+            bail!("{name} has not said {text:?} {times} times:\n{said}");
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+/// Starts the daemon unless it runs.
+pub(super) fn start_xend(host: &Host) -> Result<()> {
+    host.must("xend start > /dev/null 2>&1 < /dev/null; xend status").context("cannot start xend")?;
+    Ok(())
+}
+
+/// The live number of a domain, by our own tool.
+pub(super) fn domid(host: &Host, name: &str) -> Result<u32> {
+    let text = host.must(&format!("xm domid {name}"))?;
+    text.trim().parse().with_context(|| format!("cannot read the domain number of {name}: {text:?}"))
+}
+
+/// A command that must be refused with this exit code and these words on standard error.
+pub(super) fn refused(host: &Host, command: &str, status: i32, words: &str) -> Result<()> {
+    let output = host.run(command)?;
+    ensure!(
+        output.status == status && output.stderr.contains(words),
+        "{command}\n  wanted status {status} and {words:?}\n  got status {}\n  stdout: {}\n  stderr: {}",
+        output.status,
+        output.stdout,
+        output.stderr
+    );
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The same again and again: nothing may grow.
+
+use anyhow::{Result, ensure};
+
+use super::footprint::Footprint;
+use super::guest::{Guest, hears, start_xend};
+use super::{Case, Needs};
+use crate::Host;
+
+pub(super) const CASES: &[Case] = &[
+    Case { name: "fifty_rounds_of_create_and_destroy_leave_nothing", needs: Needs::Xend, run: fifty_rounds },
+    Case { name: "five_boots_leave_nothing", needs: Needs::Xend, run: five_boots },
+    Case { name: "guests_of_many_sizes_boot", needs: Needs::Xend, run: sizes },
+];
+
+/// The daemon may keep this much more than after its first rounds: its log and its allocator breathe.
+const BREATH_KIB: i64 = 1024;
+
+fn fifty_rounds(host: &Host) -> Result<()> {
+    let mut guest = Guest::new("rounds");
+    guest.disk = "'phy:/dev/vda,xvda1,w', 'file:/srv/xen/domains/web1.example.com/swap.img,xvda2,w'";
+    guest.install(host)?;
+    start_xend(host)?;
+    let round = "xm create -q -p rounds.cfg > /dev/null && xm destroy rounds";
+    let many = |count: u32| format!("cd /root; for i in $(seq {count}); do {round} || exit 1; done");
+    let begin = Footprint::of(host)?;
+    host.must_within(&many(5), 5 * super::guest::SOON)?;
+    let warm = begin.must_return(host)?;
+    host.must_within(&many(45), 15 * super::guest::SOON)?;
+    let end = begin.must_return(host)?;
+    ensure!(end.fds <= warm.fds, "the daemon had {} files open, now {}", warm.fds, end.fds);
+    ensure!(
+        end.rss_kib <= warm.rss_kib + BREATH_KIB,
+        "the daemon had {} KiB, now {}",
+        warm.rss_kib,
+        end.rss_kib
+    );
+    Ok(())
+}
+
+fn five_boots(host: &Host) -> Result<()> {
+    let guest = Guest::new("boots");
+    guest.install(host)?;
+    host.must(&format!("rm -f {}", guest.log()))?;
+    start_xend(host)?;
+    let before = Footprint::of(host)?;
+    for boot in 1..=5 {
+        host.must("cd /root && xm create -q boots.cfg")?;
+        hears(host, "boots", "MARK host debian1 up", boot)?;
+        host.must_within("xm shutdown -w boots", 2 * super::guest::SOON)?;
+        before.must_return(host)?;
+    }
+    Ok(())
+}
+
+fn sizes(host: &Host) -> Result<()> {
+    start_xend(host)?;
+    for (memory, vcpus) in [(96, 1), (200, 2), (512, 3), (1024, 8)] {
+        let guest = Guest { memory, vcpus, ..Guest::new("sized") };
+        guest.install(host)?;
+        host.must(&format!("rm -f {}", guest.log()))?;
+        let before = Footprint::of(host)?;
+        host.must("cd /root && xm create -q sized.cfg")?;
+        let boot = hears(host, "sized", "MARK host debian1 up", 1)?;
+        ensure!(boot.contains(&format!("vcpus {vcpus} MemTotal:")), "{vcpus} vcpus are not there:\n{boot}");
+        let kib: u32 = boot
+            .lines()
+            .find_map(|line| line.split_once("MemTotal:")?.1.split_whitespace().next()?.parse().ok())
+            .unwrap_or(0);
+        let wanted = memory * 1024;
+        ensure!(kib < wanted && kib > wanted / 2, "a guest of {memory} MiB sees {kib} KiB");
+        host.must_within("xm shutdown -w sized", 2 * super::guest::SOON)?;
+        before.must_return(host)?;
+    }
+    Ok(())
+}
