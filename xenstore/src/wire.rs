@@ -13,6 +13,9 @@ use crate::Errno;
 pub const HEADER_LEN: usize = 16;
 /// Most bytes of a payload.
 pub const PAYLOAD_MAX: usize = 4096;
+/// Most bytes of a payload that a client takes. Debian's default daemon, oxenstored, has no DIRECTORY_PART and
+/// lists a long directory in one answer, far above [`PAYLOAD_MAX`].
+pub const ANSWER_MAX: usize = 1024 * 1024;
 /// Longest absolute path.
 pub const ABSOLUTE_PATH_MAX: usize = 3072;
 /// Longest path that is relative to a domain's own directory.
@@ -151,20 +154,35 @@ impl Frame {
 
 /// A header that announces more than a frame may hold; the stream cannot be read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot accept a store frame of {len} bytes, the limit is {PAYLOAD_MAX}")]
+#[error("cannot accept a store frame of {len} bytes, the limit is {limit}")]
 pub struct Oversized {
     /// The length it announced.
     pub len: u32,
+    /// The length that is accepted.
+    pub limit: usize,
 }
 
 /// Cuts a byte stream into frames, whatever pieces it arrives in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     bytes: Vec<u8>,
     start: usize,
+    limit: usize,
 }
 
 impl Decoder {
+    /// For a daemon: requests are at most [`PAYLOAD_MAX`] long.
+    #[must_use]
+    pub fn for_requests() -> Self {
+        Self { bytes: Vec::new(), start: 0, limit: PAYLOAD_MAX }
+    }
+
+    /// For a client: answers are at most [`ANSWER_MAX`] long.
+    #[must_use]
+    pub fn for_answers() -> Self {
+        Self { bytes: Vec::new(), start: 0, limit: ANSWER_MAX }
+    }
+
     /// Adds bytes that have arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.start == self.bytes.len() {
@@ -187,8 +205,8 @@ impl Decoder {
         let word =
             |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let len = word(12);
-        if len as usize > PAYLOAD_MAX {
-            return Err(Oversized { len });
+        if len as usize > self.limit {
+            return Err(Oversized { len, limit: self.limit });
         }
         let Some(payload) = rest.get(..len as usize) else { return Ok(None) };
         let frame = Frame { op: word(0), req_id: word(4), tx_id: word(8), payload: payload.to_vec() };
@@ -221,6 +239,9 @@ pub enum PathFault {
         /// Where.
         at: usize,
     },
+    /// The root, where it cannot be meant.
+    #[error("it is the root")]
+    Root,
     /// `//`, or a slash at the end.
     #[error("it has an empty component")]
     EmptyComponent,
@@ -276,11 +297,16 @@ mod tests {
 
     #[test]
     fn a_frame_longer_than_the_limit_ends_the_stream() {
-        let mut decoder = Decoder::default();
+        let mut decoder = Decoder::for_requests();
         decoder.push(&Frame::new(Op::Read, 1, 0, vec![b'x'; PAYLOAD_MAX]).to_bytes());
         assert_eq!(decoder.next_frame().unwrap().unwrap().payload.len(), PAYLOAD_MAX);
         decoder.push(&Frame::new(Op::Read, 1, 0, vec![b'x'; PAYLOAD_MAX + 1]).to_bytes());
-        assert_eq!(decoder.next_frame(), Err(Oversized { len: 4097 }));
+        assert_eq!(decoder.next_frame(), Err(Oversized { len: 4097, limit: PAYLOAD_MAX }));
+        let mut decoder = Decoder::for_answers();
+        decoder.push(&Frame::new(Op::Directory, 1, 0, vec![b'x'; 12490]).to_bytes());
+        assert_eq!(decoder.next_frame().unwrap().unwrap().payload.len(), 12490);
+        decoder.push(&Frame::new(Op::Directory, 1, 0, vec![b'x'; ANSWER_MAX + 1]).to_bytes()[..HEADER_LEN]);
+        assert!(decoder.next_frame().is_err());
     }
 
     #[test]
@@ -315,7 +341,7 @@ mod tests {
         ) {
             let mut bytes = Vec::new();
             frames.iter().for_each(|frame| frame.encode(&mut bytes));
-            let (mut decoder, mut seen, mut at) = (Decoder::default(), Vec::new(), 0);
+            let (mut decoder, mut seen, mut at) = (Decoder::for_requests(), Vec::new(), 0);
             for cut in cuts.iter().cycle() {
                 if at == bytes.len() { break; }
                 let end = (at + cut).min(bytes.len());
@@ -329,7 +355,7 @@ mod tests {
 
         #[test]
         fn hostile_bytes_never_panic_and_never_grow_a_frame(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
-            let mut decoder = Decoder::default();
+            let mut decoder = Decoder::for_requests();
             decoder.push(&bytes);
             while let Ok(Some(frame)) = decoder.next_frame() {
                 prop_assert!(frame.payload.len() <= PAYLOAD_MAX);

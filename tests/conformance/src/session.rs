@@ -50,7 +50,7 @@ impl Session {
         let stream = UnixStream::connect(socket).expect("somebody listens on the socket under test");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit above zero is accepted");
         stream.set_write_timeout(Some(PATIENCE)).expect("a time limit above zero is accepted");
-        Self { stream, decoder: Decoder::default(), events: VecDeque::new(), last_id: 100 }
+        Self { stream, decoder: Decoder::for_answers(), events: VecDeque::new(), last_id: 100 }
     }
 
     /// Sends bytes as they are.

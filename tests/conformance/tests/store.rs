@@ -15,15 +15,16 @@ fn with_server<T>(work: impl FnOnce(&Path, &Server) -> T) -> T {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let socket = std::env::temp_dir().join(format!("xenstore-{}-{number}", std::process::id()));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime needs nothing special");
     let server = Server::new(Limits::default());
     let listener = {
         let _context = runtime.enter();
-        UnixListener::bind(&socket).unwrap()
+        UnixListener::bind(&socket).expect("the temporary directory takes a socket")
     };
     runtime.spawn(server.clone().serve(listener));
     let result = catch_unwind(AssertUnwindSafe(|| work(&socket, &server)));
-    std::fs::remove_file(&socket).unwrap();
+    std::fs::remove_file(&socket).expect("the socket is there");
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
@@ -70,7 +71,7 @@ fn tool(socket: &Path, line: &[&str]) -> Option<(bool, String)> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
         Err(error) => panic!("cannot run {}: {error}", line[0]),
     };
-    Some((output.status.success(), String::from_utf8(output.stdout).unwrap()))
+    Some((output.status.success(), String::from_utf8(output.stdout).expect("the tools print text")))
 }
 
 #[test]

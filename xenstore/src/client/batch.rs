@@ -3,7 +3,8 @@
 use super::StoreError;
 use super::error::Failure;
 use super::requester::{
-    Requester, SET_PERMISSIONS, Submitted, absent_is_none, check, permissions_payload, write_payload,
+    Requester, SET_PERMISSIONS, Submitted, absent_is_none, check, check_removable, permissions_payload,
+    write_payload,
 };
 use super::store::Handle;
 use crate::Permissions;
@@ -116,7 +117,7 @@ impl Change {
                 Ok((Op::Mkdir, c_string(self.path.as_bytes())))
             }
             What::Remove => {
-                check(self.verb(), &self.path)?;
+                check_removable(&self.path)?;
                 Ok((Op::Rm, c_string(self.path.as_bytes())))
             }
         }

@@ -51,8 +51,8 @@ pub enum StoreError {
         /// The daemon's word for it.
         source: Errno,
     },
-    /// The path is not one; nothing was sent.
-    #[error("cannot {verb} {path:?} in xenstore, which is no store path")]
+    /// The path is none, or not one for this; nothing was sent.
+    #[error("cannot {verb} {path:?} in xenstore, the path is not allowed")]
     Path {
         /// What was asked.
         verb: &'static str,

@@ -6,7 +6,7 @@ use super::error::Failure;
 use super::requests::Answer;
 use super::store::Handle;
 use super::{Lost, StoreError};
-use crate::wire::{self, Frame, Op, c_string};
+use crate::wire::{self, Frame, Op, PathFault, c_string};
 use crate::{Errno, Permissions};
 
 /// Sends requests on a connection in the name of one transaction, or of none.
@@ -35,6 +35,14 @@ pub(crate) fn check(verb: &'static str, path: &str) -> Result<(), StoreError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Some daemons (oxenstored) remove the root when they are asked to.
+pub(crate) fn check_removable(path: &str) -> Result<(), StoreError> {
+    if path == "/" {
+        return Err(StoreError::Path { verb: "remove", path: path.to_owned(), source: PathFault::Root });
+    }
+    check("remove", path)
 }
 
 impl<'a> Requester<'a> {
@@ -73,7 +81,7 @@ impl<'a> Requester<'a> {
     }
 
     pub(crate) async fn remove(&self, path: &str) -> Result<(), StoreError> {
-        check("remove", path)?;
+        check_removable(path)?;
         let answer = self.submit(Op::Rm, c_string(path.as_bytes())).wait().await;
         absent_is_none(answer).map(drop).map_err(|failure| failure.on("remove", path))
     }

@@ -120,7 +120,7 @@ async fn connection(server: Arc<Shared>, stream: UnixStream, domid: u16) {
 }
 
 async fn receive(server: &Shared, id: ConnectionId, mut source: OwnedReadHalf, outbox: &Outbox) {
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::for_requests();
     let mut buffer = vec![0; 8 * 1024];
     while let Ok(count @ 1..) = source.read(&mut buffer).await {
         decoder.push(&buffer[..count]);

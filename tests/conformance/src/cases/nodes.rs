@@ -2,13 +2,14 @@
 
 use xenstore::wire::{Op, PAYLOAD_MAX};
 
-use crate::{Target, ok, refused, split, words};
+use crate::{Dialect, Target, ok, refused, split, words};
 
 /// A value is bytes, not text.
 pub fn a_value_may_hold_any_bytes_up_to_the_limit_of_a_frame(target: &Target) {
     let mut session = target.connect();
     let path = words(&[&target.path("value")]);
-    let longest: Vec<u8> = (0..PAYLOAD_MAX - path.len()).map(|number| number as u8).collect();
+    let limit = target.either(PAYLOAD_MAX - path.len(), 2048);
+    let longest: Vec<u8> = (0..limit).map(|number| number as u8).collect();
     for value in [&b""[..], b"\0", b"text\0more\0", b"\xff\xfe\n", &longest] {
         assert_eq!(session.call(Op::Write, 0, &[&path, value].concat()), ok());
         assert_eq!(session.call(Op::Read, 0, &path), Ok(value.to_vec()));
@@ -46,7 +47,9 @@ pub fn removing_takes_what_is_below_and_forgives_an_absent_name_but_not_an_absen
     assert_eq!(session.list(0, target.base()), Ok(vec![]));
     assert_eq!(session.ask(Op::Rm, &[&target.path("a")]), ok());
     assert_eq!(session.ask(Op::Rm, &[&target.path("a/b")]), refused("ENOENT"));
-    assert_eq!(session.ask(Op::Rm, &["/"]), refused("EINVAL"));
+    if target.dialect() == Dialect::Xenstored {
+        assert_eq!(session.ask(Op::Rm, &["/"]), refused("EINVAL"));
+    }
 }
 
 /// READ, DIRECTORY, GET_PERMS, SET_PERMS of nothing.
@@ -56,7 +59,7 @@ pub fn what_is_absent_is_enoent_for_every_way_of_looking(target: &Target) {
     for op in [Op::Read, Op::Directory, Op::GetPerms] {
         assert_eq!(session.ask(op, &[&path]), refused("ENOENT"), "{op:?}");
     }
-    assert_eq!(session.ask(Op::DirectoryPart, &[&path, "0"]), refused("ENOENT"));
+    assert_eq!(session.ask(Op::DirectoryPart, &[&path, "0"]), refused(target.either("ENOENT", "ENOSYS")));
     assert_eq!(session.ask(Op::SetPerms, &[&path, "n0"]), refused("ENOENT"));
 }
 
@@ -84,6 +87,10 @@ pub fn malformed_paths_and_arguments_are_einval(target: &Target) {
         (Op::GetDomainPath, b"0"),
         (Op::DirectoryPart, b"/\0"),
     ] {
+        if target.dialect() == Dialect::Oxenstored && (payload.is_empty() || op == Op::DirectoryPart) {
+            // It does not answer an empty request before the next one.
+            continue;
+        }
         assert_eq!(session.call(op, 0, payload), refused("EINVAL"), "{op:?} {payload:?}");
     }
 }
@@ -130,6 +137,11 @@ pub fn a_long_directory_is_e2big_and_comes_in_parts(target: &Target) {
     for name in &expected {
         assert_eq!(session.ask(Op::Mkdir, &[&target.path(name)]), ok());
     }
+    expected.sort();
+    if target.dialect() == Dialect::Oxenstored {
+        assert_eq!(session.list(0, target.base()), Ok(expected));
+        return;
+    }
     assert_eq!(session.ask(Op::Directory, &[target.base()]), refused("E2BIG"));
     let (mut names, mut parts) = (Vec::new(), 0);
     loop {
@@ -147,13 +159,15 @@ pub fn a_long_directory_is_e2big_and_comes_in_parts(target: &Target) {
     }
     let mut names = split(&names);
     names.sort();
-    expected.sort();
     assert_eq!(names, expected);
     assert!(parts > 1);
 }
 
 /// So that a reader of parts notices.
 pub fn the_generation_of_a_directory_changes_with_its_names(target: &Target) {
+    if target.dialect() == Dialect::Oxenstored {
+        return;
+    }
     let mut session = target.connect();
     let mut generation = |child: &str| {
         assert_eq!(session.ask(Op::Mkdir, &[&target.path(child)]), ok());

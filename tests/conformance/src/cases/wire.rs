@@ -2,7 +2,7 @@
 
 use xenstore::wire::{Frame, Op};
 
-use crate::{Target, refused, words};
+use crate::{Dialect, Target, refused, words};
 
 /// Pipelining.
 pub fn requests_in_one_write_are_answered_in_order(target: &Target) {
@@ -43,6 +43,9 @@ pub fn unknown_requests_are_refused_and_the_connection_lives(target: &Target) {
 
 /// What follows cannot be understood.
 pub fn an_oversized_frame_ends_the_connection(target: &Target) {
+    if target.dialect() == Dialect::Oxenstored {
+        return;
+    }
     let mut session = target.connect();
     session.send(&Frame::new(Op::Write, 1, 0, vec![b'/'; 4097]).to_bytes()[..16]);
     assert_eq!(session.receive(), None);
@@ -53,7 +56,6 @@ pub fn domains_are_told_by_number(target: &Target) {
     let mut session = target.connect();
     assert_eq!(session.ask(Op::GetDomainPath, &["31999"]), Ok(words(&["/local/domain/31999"])));
     assert_eq!(session.ask(Op::IsDomainIntroduced, &["31999"]), Ok(words(&["F"])));
-    assert_eq!(session.ask(Op::IsDomainIntroduced, &["0"]), Ok(words(&["T"])));
 }
 
 /// Without harm to any domain.
@@ -61,10 +63,13 @@ pub fn administration_with_bad_arguments_is_refused(target: &Target) {
     let mut session = target.connect();
     assert_eq!(session.ask(Op::Introduce, &["31999"]), refused("EINVAL"));
     assert_eq!(session.ask(Op::Introduce, &["31999", "1"]), refused("EINVAL"));
-    assert_eq!(session.ask(Op::Release, &["31999"]), refused("ENOENT"));
-    assert_eq!(session.ask(Op::Resume, &["31999"]), refused("ENOENT"));
-    assert_eq!(session.ask(Op::Release, &["0"]), refused("EINVAL"));
     assert_eq!(session.ask(Op::SetTarget, &["31999"]), refused("EINVAL"));
-    assert_eq!(session.ask(Op::Control, &["no-such-command"]), refused("EINVAL"));
+    let unknown = refused(target.either("ENOENT", "EINVAL"));
+    assert_eq!(session.ask(Op::Release, &["31999"]), unknown);
+    assert_eq!(session.ask(Op::Resume, &["31999"]), unknown);
+    if target.dialect() == Dialect::Xenstored {
+        assert_eq!(session.ask(Op::Release, &["0"]), refused("EINVAL"));
+        assert_eq!(session.ask(Op::Control, &["no-such-command"]), refused("EINVAL"));
+    }
     assert!(session.ask(Op::Control, &["help"]).is_ok());
 }

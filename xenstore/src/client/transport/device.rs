@@ -167,7 +167,7 @@ mod tests {
     async fn a_watch_works_although_the_kernel_answers_without_a_number() {
         let (store, mut kernel) = device();
         let peer = thread::spawn(move || {
-            let watch = next_frame(&mut kernel, &mut Decoder::default());
+            let watch = next_frame(&mut kernel, &mut Decoder::for_requests());
             let mut bytes = Frame::new(Op::Watch, 0, 0, b"OK\0".to_vec()).to_bytes();
             let token = watch.payload.split(|&byte| byte == 0).nth(1).unwrap();
             let event = [b"/a/b\0", token, b"\0"].concat();

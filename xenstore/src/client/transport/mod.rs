@@ -27,7 +27,7 @@ struct Inbox {
 
 impl Inbox {
     fn new(requests: &Arc<Requests>) -> Self {
-        Self { decoder: Decoder::default(), requests: Arc::clone(requests) }
+        Self { decoder: Decoder::for_answers(), requests: Arc::clone(requests) }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), Lost> {
