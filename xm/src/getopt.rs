@@ -167,8 +167,7 @@ fn short<'a>(
     spec: Spec,
     found: &mut Vec<Given>,
 ) -> Result<&'a [String], GetoptError> {
-    let mut letters = word.char_indices();
-    while let Some((at, letter)) = letters.next() {
+    for (at, letter) in word.char_indices() {
         let name = format!("-{letter}");
         let place = spec.short.find(letter).filter(|_| letter != ':');
         let place = place.ok_or_else(|| GetoptError::Unknown { option: name.clone() })?;

@@ -1,5 +1,7 @@
 //! The commands against a daemon that answers as told: what they ask, print and return.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
 mod fake;
 
 use fake::{Fake, Folder, Reply, command, ran, tree};

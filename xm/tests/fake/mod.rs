@@ -1,7 +1,7 @@
 //! A daemon for tests: answers XML-RPC on a unix socket as a test tells it, remembers what was asked, and runs `xm`
 //! against itself.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test program uses a part")]
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -18,7 +18,7 @@ use super::super::Session;
 use super::super::console::Attachment;
 use super::load::Loaded;
 use crate::daemon::CallError;
-use crate::report::Failure;
+use crate::report::{After, Failure};
 
 /// How long a daemon that went away may take to come back.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,8 +56,10 @@ pub(super) fn start(session: &mut Session<'_>, loaded: Loaded) -> Result<(), Fai
         Some(Ok(attachment)) => attachment.run(session),
         Some(Err(failure)) => {
             session.screen.line("Could not start console\n");
-            let failure = Failure { text: None, status: 0, ..failure };
-            failure.print(session.screen, None);
+            let mut because: Vec<String> = failure.text.iter().map(|text| without_error(text)).collect();
+            because.extend(failure.because);
+            let told = Failure { text: None, status: 0, after: After::Nothing, because, ..failure };
+            told.print(session.screen, None);
             Ok(())
         }
     }
@@ -114,7 +116,7 @@ fn unpause(session: &mut Session<'_>, domain: &Started) -> Result<(), Failure> {
     };
     destroy(session, domain);
     let cause = told(error);
-    let reason = cause.text.iter().map(|text| text.trim_start_matches(texts::ERROR).to_owned());
+    let reason = cause.text.iter().map(|text| without_error(text));
     let failure = Failure::error(format!("Failed to unpause domain {}", domain.name));
     Err(failure.because(reason.chain(cause.because.clone())).hint(cause.hint))
 }
@@ -175,6 +177,10 @@ fn destroy(session: &mut Session<'_>, domain: &Started) {
     }
 }
 
+fn without_error(text: &str) -> String {
+    text.strip_prefix(texts::ERROR).unwrap_or(text).to_owned()
+}
+
 /// A call that failed, as `create` tells it: without usage, with status 1.
 fn told(error: CallError) -> Failure {
     let missing = error.fault().filter(|fault| fault.kind == FaultKind::NoDomain);
@@ -182,5 +188,5 @@ fn told(error: CallError) -> Failure {
         missing.map(|fault| format!("{}{}", texts::ERROR, texts::the_domain_does_not_exist(&fault.text)));
     let failure = Failure::from(error);
     let text = text.or(failure.text);
-    Failure { status: 1, text, after: crate::report::After::Nothing, ..failure }
+    Failure { status: 1, text, after: After::Nothing, ..failure }
 }
