@@ -11,6 +11,7 @@ use hypervisor::sim::Machine;
 use xenstore::{Batch, Store, StoreError, paths};
 
 use super::backends::state;
+use super::guest::Holder;
 
 /// The classes that have drivers.
 pub(super) const CLASSES: [&str; 2] = ["vbd", "vif"];
@@ -42,6 +43,7 @@ pub(super) struct Frontends {
     machine: Machine,
     domid: DomId,
     store: Store,
+    holder: Holder,
     /// The event channel of each device that was published.
     ports: BTreeMap<(usize, u32), u32>,
     next_grant: u32,
@@ -49,8 +51,8 @@ pub(super) struct Frontends {
 
 impl Frontends {
     /// `store` has the rights of the domain.
-    pub(super) fn new(machine: Machine, domid: DomId, store: Store) -> Self {
-        Self { machine, domid, store, ports: BTreeMap::new(), next_grant: FIRST_GRANT }
+    pub(super) fn new(machine: Machine, domid: DomId, store: Store, holder: Holder) -> Self {
+        Self { machine, domid, store, holder, ports: BTreeMap::new(), next_grant: FIRST_GRANT }
     }
 
     /// Looks at all devices and brings each one step further.
@@ -84,6 +86,7 @@ impl Frontends {
         let Some(step) = decide(state::parse(own.as_deref()), state::parse(theirs.as_deref())) else {
             return Ok(());
         };
+        self.holder.go_on().await;
         let mut batch = Batch::new();
         match step {
             Step::Publish => self.publish(&mut batch, &frontend, (class, devid)),

@@ -37,8 +37,9 @@ impl Holder {
         Self { view, unpaused }
     }
 
-    /// Returns when the guest may act. A domain that ended holds it for ever: its task is about to be aborted.
-    async fn go_on(&self) {
+    /// Returns when the guest may act. A domain that ended holds it for ever: its task is about to be aborted. To be called
+    /// between looking and acting, so that what came while the domain was paused is not answered before it goes on.
+    pub(super) async fn go_on(&self) {
         while !self.view.is_live() {
             self.unpaused.notified().await;
         }
@@ -103,7 +104,8 @@ impl Guest {
         }
         let mut news = News::watch(&self.store, self.view.domid().0, &behaviour).await?;
         self.tell_features(&behaviour).await?;
-        let mut frontends = Frontends::new(self.machine.clone(), self.view.domid(), self.store.clone());
+        let mut frontends =
+            Frontends::new(self.machine.clone(), self.view.domid(), self.store.clone(), self.holder.clone());
         loop {
             let due = behaviour
                 .end
@@ -113,7 +115,6 @@ impl Guest {
                 () = self.console.notified() => Found::Console,
                 () = sleep_until(due) => Found::Due,
             };
-            self.holder.go_on().await;
             match found {
                 Found::Shutdown => self.shutdown_asked(&behaviour).await?,
                 Found::Devices => frontends.look().await?,
@@ -141,6 +142,8 @@ impl Guest {
         match checked.await {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(error)) => {
+                // A domain that was destroyed under our eyes is none that was built wrong.
+                self.holder.go_on().await;
                 tracing::warn!(%domid, %error, "a simulated guest does not boot");
                 self.machine.print(&format!("d{domid} does not boot: {error}"));
                 Err(End::Shutdown(ShutdownCode::Crash))
@@ -194,6 +197,7 @@ impl Guest {
     async fn shutdown_asked(&self, behaviour: &Behaviour) -> Result<(), End> {
         let path = paths::control_shutdown(self.view.domid().0);
         let request = self.store.read(&path).await?.unwrap_or_default();
+        self.holder.go_on().await;
         let code = match request.as_str() {
             "poweroff" | "halt" => ShutdownCode::Poweroff,
             "reboot" => ShutdownCode::Reboot,
@@ -217,6 +221,7 @@ impl Guest {
     /// Echoes what was typed and obeys whole lines.
     async fn typed(&mut self) -> Result<(), End> {
         let typed = self.view.console_get().unwrap_or_default();
+        self.holder.go_on().await;
         for byte in typed {
             match byte {
                 b'\r' | b'\n' => {
