@@ -19,6 +19,7 @@ mod frontends;
 mod guest;
 mod guests;
 mod host;
+mod kill_switch;
 mod scripts;
 
 #[cfg(test)]
@@ -34,6 +35,7 @@ use xenstore::server::Server;
 
 pub use behaviour::Behaviour;
 pub use host::{HostError, SimulatedHost};
+pub use kill_switch::KillSwitch;
 pub use scripts::SimulatedScripts;
 
 /// A running simulated host. Must be made inside a tokio runtime; dropping it stops it.
@@ -44,6 +46,7 @@ pub struct World {
     conductor: JoinHandle<()>,
     backends: JoinHandle<()>,
     consoles: Arc<consoles::Consoles>,
+    kill_switch: KillSwitch,
 }
 
 impl World {
@@ -63,8 +66,11 @@ impl World {
             consoles: Arc::clone(&consoles),
         };
         let conductor = tokio::spawn(conductor.run(inbox, server.clone()));
-        let scripts = SimulatedScripts::new(store);
-        Self { machine, server, scripts, conductor, backends, consoles }
+        let kill_switch = KillSwitch::default();
+        machine.faults().set_gate(kill_switch.gate());
+        server.set_gate(Some(kill_switch.gate()));
+        let scripts = SimulatedScripts::new(store, kill_switch.clone());
+        Self { machine, server, scripts, conductor, backends, consoles, kill_switch }
     }
 
     /// The machine that it runs on.
@@ -80,6 +86,11 @@ impl World {
     /// Who runs hotplug scripts on this host.
     pub fn scripts(&self) -> SimulatedScripts {
         self.scripts.clone()
+    }
+
+    /// Ends the daemon at a chosen side effect.
+    pub fn kill_switch(&self) -> KillSwitch {
+        self.kill_switch.clone()
     }
 
     /// Ends all guests' tasks, the drivers and the console daemon. The domains stay as they are.

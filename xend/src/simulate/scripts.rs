@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use xenstore::{Batch, Store, StoreError, paths};
 
+use super::KillSwitch;
 use crate::devices::{ScriptCall, ScriptError, ScriptRunner};
 
 /// Bridges that exist from the start.
@@ -22,6 +23,7 @@ const LOOP_MAJOR: u32 = 7;
 pub struct SimulatedScripts {
     store: Store,
     host: Arc<Mutex<Host>>,
+    kill_switch: KillSwitch,
 }
 
 struct Host {
@@ -54,10 +56,10 @@ impl From<StoreError> for Refusal {
 }
 
 impl SimulatedScripts {
-    pub(super) fn new(store: Store) -> Self {
+    pub(super) fn new(store: Store, kill_switch: KillSwitch) -> Self {
         let bridges = BRIDGES.map(str::to_owned).into();
         let host = Host { bridges, images: HashMap::new(), next_loop: 0 };
-        Self { store, host: Arc::new(Mutex::new(host)) }
+        Self { store, host: Arc::new(Mutex::new(host)), kill_switch }
     }
 
     /// Adds a bridge to the host.
@@ -71,6 +73,10 @@ impl SimulatedScripts {
 
     /// Does what the script would do.
     async fn perform(self, call: ScriptCall) -> Result<(), ScriptError> {
+        if !self.kill_switch.admit() {
+            let source = std::io::Error::from_raw_os_error(libc::EIO);
+            return Err(ScriptError::Start { script: call.script, source });
+        }
         let variable =
             |name: &str| call.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let relative = variable("XENBUS_PATH").unwrap_or_default().to_owned();

@@ -390,3 +390,23 @@ async fn a_stopped_world_leaves_the_domains_as_they_are() {
     assert_eq!(lab.machine.info(built.domid).unwrap().unwrap().shutdown, None);
     lab.machine.destroy(built.domid).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_daemon_changes_nothing_while_the_host_goes_on() {
+    let lab = Lab::start();
+    let built = lab.domain("").await;
+    let (_, backend) = lab.device(built.domid, "vif", &[]).await;
+    lab.until(&paths::join(&backend, "state"), "2").await;
+    let switch = lab.world.kill_switch();
+    switch.kill_after(1);
+    lab.machine.unpause(built.domid).unwrap();
+    assert!(lab.machine.destroy(built.domid).is_err());
+    assert!(lab.store.write("/x", "1").await.is_err());
+    assert!(!lab.run_script("vif", &paths::backend_relative("vif", built.domid.0, 0), "online").await);
+    lab.until(&paths::control_node(built.domid.0, "feature-poweroff"), "1").await;
+    assert_eq!(lab.store.read(&paths::join(&backend, "hotplug-status")).await.unwrap(), None);
+    switch.revive();
+    assert!(lab.run_script("vif", &paths::backend_relative("vif", built.domid.0, 0), "online").await);
+    lab.until(&paths::join(&backend, "state"), "4").await;
+    lab.machine.destroy(built.domid).unwrap();
+}
