@@ -412,3 +412,106 @@ fn a_port_for_nobody_is_refused() {
     assert_eq!(machine.alloc_unbound(domid, DomId::DOM0).unwrap(), 1);
     assert_eq!(errno(machine.alloc_unbound(DomId(77), DomId::DOM0)), Some(libc::ESRCH));
 }
+
+/// A small generator: the same seed gives the same life.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Pages are neither lost nor made, whatever happens in whatever order.
+#[test]
+fn random_lives_of_domains_keep_the_books_balanced() {
+    for seed in 0..40 {
+        let mut dice = Dice(seed);
+        let machine =
+            Machine::new(HostConfig { memory_mib: 300, dom0_memory_mib: 100, seed, ..HostConfig::default() });
+        let all = free(&machine);
+        let mut mapped = Vec::new();
+        let mut alive: Vec<(DomId, Vec<Mfn>, u64)> = Vec::new();
+        for _ in 0..300 {
+            let pick = dice.roll(alive.len().max(1) as u64) as usize;
+            match dice.roll(6) {
+                0 if alive.len() < 12 => {
+                    let domid = machine.create(&CreateDomain::pv(Uuid::from_u128(seed.into()), 1)).unwrap();
+                    machine.set_max_mem_kib(domid, dice.roll(64) * MIB).unwrap();
+                    alive.push((domid, Vec::new(), 0));
+                }
+                1 | 2 => {
+                    let Some((domid, mfns, next)) = alive.get_mut(pick) else { continue };
+                    let order = if dice.roll(2) == 0 { 0 } else { 9 };
+                    let pfns: Vec<u64> = (0..dice.roll(40)).map(|extent| *next + (extent << order)).collect();
+                    *next += 40 << order;
+                    let got = machine.populate(*domid, order, &pfns).unwrap();
+                    assert!(got.iter().all(|mfn| mfn % (1 << order) == 0 && !mfns.contains(mfn)));
+                    mfns.extend(got);
+                }
+                3 => {
+                    let Some((domid, mfns, _)) = alive.get(pick) else { continue };
+                    let Some(mfn) = mfns.get(dice.roll(mfns.len().max(1) as u64) as usize) else { continue };
+                    mapped.push(machine.map(*domid, Access::Write, &[*mfn]).unwrap());
+                }
+                4 if !mapped.is_empty() => {
+                    mapped.swap_remove(dice.roll(mapped.len() as u64) as usize);
+                }
+                5 if !alive.is_empty() => {
+                    let (domid, _, _) = alive.swap_remove(pick);
+                    machine.destroy(domid).unwrap();
+                }
+                _ => {}
+            }
+            let list = machine.list().unwrap();
+            let used: u64 =
+                list.iter().filter(|info| info.domid != DomId::DOM0).map(|info| info.tot_pages + 2).sum();
+            assert_eq!(free(&machine) + used, all, "seed {seed}");
+        }
+        drop(mapped);
+        for (domid, _, _) in alive {
+            machine.destroy(domid).unwrap();
+        }
+        assert_eq!((free(&machine), machine.list().unwrap().len()), (all, 1), "seed {seed}");
+    }
+}
+
+/// Whatever a builder writes where, the answer is a refusal or a report, and it comes soon.
+#[test]
+fn random_damage_is_refused_without_a_panic() {
+    let mut refused = 0;
+    for seed in 0..300 {
+        let mut dice = Dice(seed);
+        let machine = Machine::default();
+        let built = build(&machine, &tiny(8 * MIB)).unwrap();
+        let shared_info = machine.info(built.domid).unwrap().unwrap().shared_info_frame;
+        for _ in 0..=dice.roll(3) {
+            let mfn = [built.store_mfn - 1, built.store_mfn - 2, built.store_mfn, shared_info]
+                [dice.roll(4) as usize];
+            let mut page = machine.map(built.domid, Access::Write, &[mfn]).unwrap();
+            let value = [u64::MAX, 0, 1 << 63, 0xfff, dice.roll(1 << 31)][dice.roll(5) as usize];
+            page.write(dice.roll(160) as usize * 8, &value.to_le_bytes());
+        }
+        refused += u32::from(machine.guest(built.domid).verify_boot().is_err());
+    }
+    assert!(refused > 200, "most damage shows: {refused}");
+}
+
+#[test]
+fn random_page_tables_are_refused_without_a_panic() {
+    for seed in 0..300 {
+        let mut dice = Dice(seed);
+        let (machine, domid) = with_shell();
+        let mfns = machine.populate(domid, 0, &(0..16).collect::<Vec<_>>()).unwrap();
+        let mut tables = machine.map(domid, Access::Write, &mfns).unwrap();
+        for _ in 0..40 {
+            let target = mfns[dice.roll(16) as usize] + dice.roll(20) / 19;
+            let bits = [0x67, 0x21, 0x23, 0x1e7, 0xffff_0000_0000_0001][dice.roll(5) as usize];
+            tables.write(dice.roll(16 * 512) as usize * 8, &(target << 12 | bits).to_le_bytes());
+        }
+        drop(tables);
+        let _verdict = machine.pin_l4_table(domid, mfns[0]);
+        machine.destroy(domid).unwrap();
+    }
+}

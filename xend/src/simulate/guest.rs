@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use hypervisor::ShutdownCode;
 use hypervisor::sim::{BootReport, GuestView, Machine};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use xenstore::{Batch, Store, StoreError, Watch, paths};
 
@@ -29,12 +29,13 @@ const LINE_MAX: usize = 200;
 pub(super) struct Holder {
     view: GuestView,
     unpaused: Arc<Notify>,
+    boots: Arc<Semaphore>,
 }
 
 impl Holder {
-    /// `unpaused` is told when the domain goes on.
-    pub(super) fn new(view: GuestView, unpaused: Arc<Notify>) -> Self {
-        Self { view, unpaused }
+    /// `unpaused` is told when the domain goes on; `boots` lets few guests boot at a time.
+    pub(super) fn new(view: GuestView, unpaused: Arc<Notify>, boots: Arc<Semaphore>) -> Self {
+        Self { view, unpaused, boots }
     }
 
     /// Returns when the guest may act. A domain that ended holds it for ever: its task is about to be aborted. To be called
@@ -131,15 +132,20 @@ impl Guest {
     async fn boot(&self) -> Result<BootReport, End> {
         self.holder.go_on().await;
         let view = self.view.clone();
-        // The p2m of a large domain takes a while to read.
-        let checked = tokio::task::spawn_blocking(move || {
-            let report = view.verify_boot();
-            // A domain that ended meanwhile has nothing left to drop.
-            let _ended = view.settle();
-            report
-        });
+        let checked = {
+            // The semaphore is never closed. A place is not kept while the domain is paused.
+            let _place = self.holder.boots.acquire().await;
+            // The p2m of a large domain takes a while to read.
+            tokio::task::spawn_blocking(move || {
+                let report = view.verify_boot();
+                // A domain that ended meanwhile has nothing left to drop.
+                let _ended = view.settle();
+                report
+            })
+            .await
+        };
         let domid = self.view.domid();
-        match checked.await {
+        match checked {
             Ok(Ok(report)) => Ok(report),
             Ok(Err(error)) => {
                 // A domain that was destroyed under our eyes is none that was built wrong.
