@@ -21,6 +21,9 @@ mod transaction;
 mod transport;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::Batch;
 pub use endpoint::Endpoint;
 pub use error::{Lost, StoreError};

@@ -21,26 +21,21 @@ const OUTBOX_MAX: usize = 16 * 1024 * 1024;
 /// What is to be written to a client.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    waiting: Mutex<Waiting>,
+    bytes: Mutex<Vec<u8>>,
     filled: Notify,
     emptied: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    bytes: Vec<u8>,
-    is_closed: bool,
+    closed: Notify,
 }
 
 impl Outbox {
     pub(crate) fn push(&self, frame: &Frame) {
-        {
-            let mut waiting = self.lock();
-            if waiting.is_closed {
-                return;
-            }
-            frame.encode(&mut waiting.bytes);
-            waiting.is_closed = waiting.bytes.len() > OUTBOX_MAX;
+        let is_too_much = {
+            let mut bytes = self.lock();
+            frame.encode(&mut bytes);
+            bytes.len() > OUTBOX_MAX
+        };
+        if is_too_much {
+            self.close();
         }
         self.filled.notify_one();
     }
@@ -51,35 +46,32 @@ impl Outbox {
         self.push(&Frame::new(Op::WatchEvent, 0, 0, payload));
     }
 
+    /// Ends the connection, also when its client does not read and a write to it never ends.
     pub(crate) fn close(&self) {
-        self.lock().is_closed = true;
-        self.filled.notify_one();
+        // What comes from now on is for nobody.
+        *self.lock() = Vec::new();
+        self.closed.notify_one();
     }
 
-    /// Everything that waits; nothing when the connection is to end.
-    async fn take(&self) -> Option<Vec<u8>> {
+    /// Everything that waits.
+    async fn take(&self) -> Vec<u8> {
         loop {
-            {
-                let mut waiting = self.lock();
-                if waiting.is_closed {
-                    return None;
-                }
-                if !waiting.bytes.is_empty() {
-                    return Some(std::mem::take(&mut waiting.bytes));
-                }
+            let bytes = std::mem::take(&mut *self.lock());
+            if !bytes.is_empty() {
+                return bytes;
             }
             self.filled.notified().await;
         }
     }
 
     async fn until_not_busy(&self) {
-        while self.lock().bytes.len() > OUTBOX_BUSY {
+        while self.lock().len() > OUTBOX_BUSY {
             self.emptied.notified().await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,6 +108,7 @@ async fn connection(server: Arc<Shared>, stream: UnixStream, domid: u16) {
     tokio::select! {
         () = receive(&open.0, id, source, &outbox) => {}
         () = send(sink, &outbox) => {}
+        () = outbox.closed.notified() => {}
     }
 }
 
@@ -142,7 +135,8 @@ async fn receive(server: &Shared, id: ConnectionId, mut source: OwnedReadHalf, o
 }
 
 async fn send(mut sink: OwnedWriteHalf, outbox: &Outbox) {
-    while let Some(bytes) = outbox.take().await {
+    loop {
+        let bytes = outbox.take().await;
         outbox.emptied.notify_one();
         if sink.write_all(&bytes).await.is_err() {
             return;

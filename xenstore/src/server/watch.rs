@@ -18,6 +18,9 @@ pub(crate) struct Registered {
 #[derive(Debug, Default)]
 pub(crate) struct Watches {
     by_path: HashMap<Box<[u8]>, Vec<Registered>>,
+    /// How many watched paths have a length. Without it, a guest's path of a thousand components would be looked
+    /// up a thousand times.
+    lengths: HashMap<usize, usize>,
 }
 
 impl Watches {
@@ -30,6 +33,7 @@ impl Watches {
         match self.by_path.get_mut(path) {
             Some(list) => list.push(watch),
             None => {
+                *self.lengths.entry(path.len()).or_default() += 1;
                 self.by_path.insert(path.into(), vec![watch]);
             }
         }
@@ -46,13 +50,18 @@ impl Watches {
         list.remove(at);
         if list.is_empty() {
             self.by_path.remove(path);
+            forget_length(&mut self.lengths, path.len());
         }
         Ok(())
     }
 
     pub(crate) fn remove_all(&mut self, connection: ConnectionId) {
-        self.by_path.retain(|_, list| {
+        let Self { by_path, lengths } = self;
+        by_path.retain(|path, list| {
             list.retain(|watch| watch.connection != connection);
+            if list.is_empty() {
+                forget_length(lengths, path.len());
+            }
             !list.is_empty()
         });
     }
@@ -66,11 +75,21 @@ impl Watches {
     pub(crate) fn upwards<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = &'a Registered> {
         let ends = (1..path.len()).rev().filter(|&at| path[at] == b'/');
         let root = (path.len() > 1).then_some(1);
-        std::iter::once(path.len()).chain(ends).chain(root).flat_map(|end| self.on(&path[..end]))
+        let ends = std::iter::once(path.len()).chain(ends).chain(root);
+        ends.filter(|end| self.lengths.contains_key(end)).flat_map(|end| self.on(&path[..end]))
     }
 
     pub(crate) fn len(&self) -> usize {
         self.by_path.values().map(Vec::len).sum()
+    }
+}
+
+fn forget_length(lengths: &mut HashMap<usize, usize>, length: usize) {
+    if let Some(count) = lengths.get_mut(&length) {
+        *count -= 1;
+        if *count == 0 {
+            lengths.remove(&length);
+        }
     }
 }
 
@@ -90,9 +109,17 @@ mod tests {
         for path in [&b"/"[..], b"/a", b"/a/b", b"/a/b/c", b"/a/bb", b"/ab"] {
             watches.add(path, Registered { connection: ConnectionId(1), token: path.into(), implied: 0 });
         }
-        let reached = |path| watches.upwards(path).map(|watch| watch.token.clone()).collect::<Vec<_>>();
-        assert_eq!(reached(b"/a/b"), [(*b"/a/b").into(), (*b"/a").into(), Box::<[u8]>::from(*b"/")]);
-        assert_eq!(reached(b"/"), [Box::<[u8]>::from(*b"/")]);
-        assert_eq!(reached(b"@releaseDomain"), Vec::<Box<[u8]>>::new());
+        let reached = |path: &[u8]| {
+            let tokens =
+                watches.upwards(path).map(|watch| String::from_utf8_lossy(&watch.token).into_owned());
+            tokens.collect::<Vec<_>>()
+        };
+        assert_eq!(reached(b"/a/b"), ["/a/b", "/a", "/"]);
+        assert_eq!(reached(b"/"), ["/"]);
+        assert!(reached(b"@releaseDomain").is_empty());
+        watches.remove(b"/a", ConnectionId(1), b"/a").unwrap();
+        assert_eq!(watches.upwards(b"/a/b/c").count(), 3);
+        watches.remove_all(ConnectionId(1));
+        assert!(watches.lengths.is_empty() && watches.len() == 0);
     }
 }

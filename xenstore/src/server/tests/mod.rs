@@ -4,6 +4,7 @@ mod load;
 mod model;
 mod permissions;
 mod quotas;
+mod sockets;
 mod watches;
 
 use std::sync::Arc;
