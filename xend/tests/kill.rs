@@ -1,0 +1,127 @@
+//! `kill -9` of the daemon at every side effect. Whatever it was doing, the next daemon finds each domain complete or
+//! wholly gone, and the next create of its name works.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod harness;
+
+use std::time::Duration;
+
+use harness::{Config, Daemon, Host, Killed};
+use hypervisor::ShutdownCode;
+use xend_api::Sxp;
+
+const DEVICES: usize = 3;
+
+fn config(host: &Host) -> Config {
+    host.config("vm1")
+        .disk(&host.disk("a.img"), "xvda1")
+        .disk(&host.disk("b.img"), "xvdb")
+        .vif("xenbr0")
+}
+
+/// Kills a daemon after 0, 1, 2 … side effects of an operation until the operation ends undisturbed. `before` brings
+/// the domain to where the operation begins, `after` judges what the next daemon makes of it.
+fn at_every_side_effect(
+    before: impl Fn(&Host, &Daemon),
+    operation: impl AsyncFn(&Host, &Daemon),
+    after: impl Fn(&Host, &Daemon, &str),
+) {
+    let host = Host::new();
+    host.daemon().kill();
+    let nothing = host.traces();
+    for count in 0.. {
+        let daemon = host.daemon();
+        before(&host, &daemon);
+        host.gate.shut_after(count);
+        let done = daemon.until_killed(operation(&host, &daemon));
+        daemon.kill();
+        host.gate.open();
+        let daemon = host.daemon();
+        let when = format!("killed after {count} side effects");
+        after(&host, &daemon, &when);
+        if daemon.tree("vm1").is_some() {
+            works(&host, &daemon, &when);
+            daemon.destroy("vm1");
+        }
+        host.is_as(&nothing, &when);
+        daemon.start_domain(&config(&host), "vm1");
+        works(&host, &daemon, &when);
+        daemon.destroy("vm1");
+        host.is_as(&nothing, &when);
+        daemon.kill();
+        if !matches!(done, Err(Killed)) {
+            assert!(count > 10, "the gate was asked {count} times only");
+            return;
+        }
+    }
+}
+
+/// The domain is complete: its devices connect and it runs.
+fn works(host: &Host, daemon: &Daemon, when: &str) {
+    let tree = daemon.tree("vm1").unwrap_or_else(|| panic!("{when}: the domain is gone"));
+    assert_eq!(tree.children("device").count(), DEVICES + 1, "{when}: {tree}");
+    daemon.ask("xend.domain.waitForDevices", "vm1").unwrap_or_else(|fault| panic!("{when}: {fault:?}"));
+    daemon.ask("xend.domain.unpause", "vm1").unwrap_or_else(|fault| panic!("{when}: {fault:?}"));
+    daemon.devices_connect(host, domid(&tree), DEVICES);
+}
+
+fn domid(tree: &Sxp) -> u16 {
+    tree.value("domid").and_then(Sxp::int).unwrap() as u16
+}
+
+fn start(host: &Host, daemon: &Daemon) {
+    let domid = daemon.start_domain(&config(host), "vm1");
+    daemon.devices_connect(host, domid, DEVICES);
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_a_creation_leaves_a_whole_domain_or_none() {
+    at_every_side_effect(
+        |_, _| {},
+        async |host, daemon| {
+            let name = [Sxp::from("vm1")];
+            // A fault is what a dying daemon would have answered; nobody reads it.
+            if daemon.api.call("xend.domain.create", &[config(host).tree()]).await.is_ok() {
+                let _ = daemon.api.call("xend.domain.waitForDevices", &name).await;
+            }
+        },
+        |_, _, _| {},
+    );
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_a_destruction_leaves_a_whole_domain_or_none() {
+    at_every_side_effect(
+        start,
+        async |_, daemon| drop(daemon.api.call("xend.domain.destroy", &[Sxp::from("vm1")]).await),
+        |_, _, _| {},
+    );
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_a_restart_brings_the_domain_back() {
+    at_every_side_effect(
+        start,
+        async |host, daemon| {
+            let old = host.domid_of("vm1").unwrap();
+            host.guest_ends(old, ShutdownCode::Reboot);
+            // Until the one that came again runs, and its devices are connected.
+            loop {
+                let tree = daemon.api.call("xend.domain", &[Sxp::from("vm1")]).await;
+                if tree.is_ok_and(|tree| domid(&tree) != old && tree.value("status") == Some(&Sxp::Int(2))) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        },
+        |host, daemon, when| {
+            let tree = daemon.tree("vm1").unwrap_or_else(|| panic!("{when}: the domain is lost"));
+            let domid = domid(&tree);
+            let count = daemon.ask("xend.domain.getRestartCount", "vm1").unwrap();
+            assert_eq!(count, Sxp::from("1"), "{when}");
+            // It runs without being asked to.
+            daemon.devices_connect(host, domid, DEVICES);
+        },
+    );
+}
