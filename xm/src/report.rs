@@ -10,7 +10,7 @@ use xend_api::classic::client as texts;
 use xend_api::{ClientError, Fault, FaultKind};
 
 use crate::getopt::GetoptError;
-use crate::screen::Screen;
+use crate::screen::{Screen, harmless};
 use crate::table::{Command, help};
 
 /// What is printed on standard output after the error.
@@ -140,13 +140,13 @@ impl Failure {
             (User::Root, true) => Self::error(texts::cannot_connect(errno.desc())),
             (User::Root, false) => Self::error(texts::connection_failed(errno.desc())),
         };
-        failure.hint(refused.then(start_hint))
+        failure.hint(if refused { start_hint(user) } else { None })
     }
 
     /// Prints the failure and tells the exit status.
     pub fn print(&self, screen: &mut Screen, command: Option<&Command>) -> u8 {
         if let Some(text) = &self.text {
-            screen.err(text);
+            screen.err(&if screen.err_is_terminal() { harmless(text) } else { text.clone() });
         }
         if screen.err_is_terminal() {
             self.because.iter().for_each(|reason| screen.err(&format!("  because: {}", on_one_line(reason))));
@@ -183,20 +183,22 @@ pub fn causes(error: &dyn Error) -> Vec<String> {
     texts
 }
 
-/// What to do when no daemon answers.
-fn start_hint() -> String {
+/// What to do when no daemon answers. On a host with Xen a user without rights is told to become root, which the
+/// classic text already says.
+fn start_hint(user: User) -> Option<&'static str> {
     let on_xen = std::fs::read_to_string("/sys/hypervisor/type").is_ok_and(|kind| kind.trim() == "xen");
     let on_xen = on_xen || std::path::Path::new("/proc/xen/capabilities").exists();
-    let hint = if on_xen {
-        "start it with `xend start`"
-    } else {
-        "this machine does not run Xen: `cargo xtask try` boots one in an emulator, \
-         `xend --simulate` serves simulated domains"
-    };
-    hint.to_owned()
+    match (on_xen, user) {
+        (true, User::Root) => Some("start it with `xend start`"),
+        (true, User::Other) => None,
+        (false, _) => Some(
+            "this machine does not run Xen: `cargo xtask try` boots one in an emulator, \
+             `xend --simulate` serves simulated domains",
+        ),
+    }
 }
 
-/// Text from elsewhere, without control characters that could steer the terminal.
+/// Text from elsewhere on one line.
 fn on_one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -11,12 +11,17 @@ const ENOUGH: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Screen {
     pending: Vec<u8>,
+    out_is_terminal: bool,
     err_is_terminal: bool,
 }
 
 impl Default for Screen {
     fn default() -> Self {
-        Self { pending: Vec::new(), err_is_terminal: io::stderr().is_terminal() }
+        Self {
+            pending: Vec::new(),
+            out_is_terminal: io::stdout().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
+        }
     }
 }
 
@@ -40,6 +45,16 @@ impl Screen {
         self.out("\n");
     }
 
+    /// Text that others wrote (a log, a hypervisor's messages, which guests can add to): at a terminal it loses the
+    /// characters that could steer the terminal.
+    pub fn foreign(&mut self, text: &str) {
+        if self.out_is_terminal {
+            self.out(&harmless(text));
+        } else {
+            self.out(text);
+        }
+    }
+
     /// A line for standard error.
     pub fn err(&mut self, text: &str) {
         self.flush();
@@ -52,6 +67,11 @@ impl Screen {
         let _ = out.write_all(&self.pending).and_then(|()| out.flush());
         self.pending.clear();
     }
+}
+
+/// The text without control characters other than line feeds and tabs.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c }).collect()
 }
 
 impl Drop for Screen {

@@ -222,3 +222,66 @@ fn an_original_daemon_leaves_the_console_to_xenconsole() {
     let ran = fake::ran(command);
     assert_eq!((ran.out.as_str(), ran.status), ("xenconsole 5 --num 1\n", 7));
 }
+
+/// Everything that comes until the other end is closed.
+fn everything(mut person: Pty, mut child: Child) -> String {
+    drop(person.slave);
+    let mut seen = Vec::new();
+    let mut buffer = [0; 1024];
+    // A terminal that is closed on the other end reports an error.
+    while let Ok(length @ 1..) = person.master.read(&mut buffer) {
+        seen.extend_from_slice(&buffer[..length]);
+    }
+    status(&mut child);
+    String::from_utf8(seen).unwrap().replace('\r', "")
+}
+
+#[test]
+fn at_a_terminal_reasons_and_hints_follow_the_error() {
+    let fault =
+        || Fault::generic("it is broken").because("the \u{9b}31mbackend is gone").hint("look at the log");
+    let fake = Fake::new(move |_, _| Reply::Fault(fault()));
+    let person = Pty::new();
+    let child = at_a_terminal(&fake, &person, &["pause", "a"]);
+    let seen = everything(person, child);
+    let expected = "Error: it is broken\n  because: the  31mbackend is gone\n  try: look at the log\nUsage: xm pause <Domain>";
+    assert!(seen.starts_with(expected), "{seen}");
+}
+
+#[test]
+fn at_a_terminal_a_daemon_that_is_not_there_comes_with_advice() {
+    let fake = Fake::new(|_, _| Reply::Die);
+    std::fs::remove_file(fake.folder.path().join("sock")).unwrap();
+    let person = Pty::new();
+    let child = at_a_terminal(&fake, &person, &["list"]);
+    let seen = everything(person, child);
+    assert!(seen.contains("\n  try: "), "{seen}");
+}
+
+#[test]
+fn at_a_terminal_values_that_count_for_nothing_are_pointed_out() {
+    let fake = Fake::new(|_, _| Reply::Die);
+    fake.folder.write("a.cfg", "kernel = '/bin/sh'\nvnc = True\ndisk = ('phy:a,xvda,w',)\n");
+    let person = Pty::new();
+    let child = at_a_terminal(&fake, &person, &["create", "-nq", "a.cfg"]);
+    let seen = everything(person, child);
+    assert!(
+        seen.contains("Warning: ./a.cfg: disk has no effect, because its value is of type tuple"),
+        "{seen}"
+    );
+    assert!(
+        seen.contains("Warning: ./a.cfg: vnc has no effect, because its value is of type bool"),
+        "{seen}"
+    );
+    let ran = fake.run(&["create", "-nq", "a.cfg"]);
+    assert_eq!((ran.err.as_str(), ran.status), ("", 0));
+}
+
+#[test]
+fn at_a_terminal_the_log_cannot_steer_it() {
+    let fake = Fake::new(|_, _| Reply::Result(Sxp::from("a\u{1b}[2Jb\tc\n")));
+    let person = Pty::new();
+    let child = at_a_terminal(&fake, &person, &["log"]);
+    assert!(everything(person, child).starts_with("a?[2Jb"));
+    assert_eq!(fake.run(&["dmesg"]).out, "a\u{1b}[2Jb\tc\n");
+}

@@ -41,7 +41,7 @@ pub(super) fn dmesg(session: &mut Session<'_>, args: &[String]) -> Result<(), Fa
         return Err(Failure::option("No parameter required"));
     }
     let text = session.call("node.dmesg.info", [])?;
-    session.screen.out(text.text().unwrap_or_default());
+    session.screen.foreign(text.text().unwrap_or_default());
     if parsed.has(&["-c", "--clear"]) {
         session.call("node.dmesg.clear", [])?;
     }
@@ -51,7 +51,8 @@ pub(super) fn dmesg(session: &mut Session<'_>, args: &[String]) -> Result<(), Fa
 pub(super) fn log(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
     session.expect_words(args, 0, 0)?;
     let text = session.call("node.log", [])?;
-    session.screen.line(text.text().unwrap_or_default());
+    session.screen.foreign(text.text().unwrap_or_default());
+    session.screen.out("\n");
     Ok(())
 }
 

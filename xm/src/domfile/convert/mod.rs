@@ -191,3 +191,93 @@ fn security(settings: &Settings) -> Result<Option<Sxp>, ConvertError> {
     let control = Sxp::form("access_control", [Sxp::pair("policy", policy), Sxp::pair("label", label)]);
     Ok(Some(Sxp::pair("security", vec![control])))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::variables;
+    use super::*;
+
+    fn around() -> Surroundings {
+        Surroundings {
+            current_dir: "/here".into(),
+            display: Some(":0".to_owned()),
+            xauthority: "/x".to_owned(),
+            console: false,
+            exists: |_| true,
+        }
+    }
+
+    #[test]
+    fn no_value_of_any_variable_makes_a_panic() {
+        let texts = [
+            "",
+            "a",
+            "=",
+            ",",
+            "a=b",
+            "0",
+            "-1",
+            "99999999999999999999",
+            "*",
+            "1:2.3@4",
+            "0000:00:00.0-7;1=2",
+            "\u{e9}",
+            "xx:yy.z",
+            "1:2.*",
+            "0:0.8",
+            "@",
+            "-",
+            "a-b",
+            "1,2,3",
+            "1,2,3,4,5,6",
+            "type=vnc",
+            "usbver=9",
+        ];
+        let mut values: Vec<Sxp> = texts.iter().map(|text| Sxp::from(*text)).collect();
+        values.extend(texts.iter().map(|text| Sxp::List(vec![(*text).into(), (*text).into()])));
+        values.extend([i64::MIN, -1, 0, 1, 64, 200, i64::MAX].map(Sxp::Int));
+        values.extend([f64::NAN, 1e300, -0.5].map(Sxp::Float));
+        values.extend([
+            Sxp::Nil,
+            Sxp::List(vec![Sxp::Nil]),
+            Sxp::List(vec![Sxp::List(vec![])]),
+            Sxp::Struct(vec![]),
+        ]);
+        for builder in ["linux", "hvm"] {
+            for name in variables::all().iter().map(|variable| variable.name).chain(["maxvcpus"]) {
+                for value in &values {
+                    let mut settings = Settings::new();
+                    settings.set("builder", builder);
+                    settings.set("kernel", "/k");
+                    settings.set(name, value.clone());
+                    // Either is fine; both texts must be writable.
+                    let _ = domain(&settings, &around()).map(|domain| domain.sxp.to_pretty(80).len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_lone_physical_function_is_seen_as_function_0_and_comes_last() {
+        let mut settings = Settings::new();
+        settings.set("kernel", "/k");
+        settings.set("pci", vec!["03:00.2".into()]);
+        let sxp = domain(&settings, &around()).unwrap().sxp.to_string();
+        assert!(sxp.contains("(vdevfn 0x100) (func 0x2)"), "{sxp}");
+        settings.set("pci", vec!["03:00.0-2@5".into()]);
+        let sxp = domain(&settings, &around()).unwrap().sxp.to_string();
+        let order: Vec<_> = sxp.matches("(vdevfn 0x2").collect();
+        assert_eq!(order.len(), 3);
+        assert!(sxp.find("0x29").unwrap() < sxp.find("0x28").unwrap(), "{sxp}");
+    }
+
+    #[test]
+    fn many_processors_have_a_mask_that_the_wire_can_carry() {
+        let mut settings = Settings::new();
+        settings.set("kernel", "/k");
+        settings.set("vcpus", 40);
+        settings.set("maxvcpus", "64");
+        let sxp = domain(&settings, &around()).unwrap().sxp;
+        assert_eq!(sxp.value("vcpu_avail"), Some(&Sxp::from("1099511627775")));
+    }
+}
