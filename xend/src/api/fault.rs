@@ -61,6 +61,7 @@ fn of_operation(error: &OperationError) -> Fault {
         | OperationError::Build { .. }
         | OperationError::Xen { .. }
         | OperationError::Store { .. }
+        | OperationError::Device { .. }
         | OperationError::Record { .. }
         | OperationError::Zombie { .. }
         | OperationError::Detach { .. } => Fault::generic(chain(error)),
@@ -92,6 +93,7 @@ fn hint(error: &OperationError) -> Option<String> {
             _ => Some("`xm dmesg | tail` may have Xen's own words".to_owned()),
         },
         OperationError::Store { .. } => Some("see whether xenstored runs, and its quotas".to_owned()),
+        OperationError::Device { fault, .. } => fault.hint.clone(),
         OperationError::Record { .. } => Some("see whether the disk is full or read-only".to_owned()),
         OperationError::Zombie { .. } | OperationError::Detach { .. } => {
             Some("`xm log` has the steps; the next `xm destroy` goes on where this one stopped".to_owned())

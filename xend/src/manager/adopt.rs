@@ -12,7 +12,11 @@ use xenstore::{
     paths::{self, node},
 };
 
-use super::{Manager, RequestError, table::End, task::Message};
+use super::{
+    Manager, RequestError, Standing,
+    table::End,
+    task::{Message, standing_of},
+};
 use crate::{
     devices::{self, Wiring},
     domain::{DomainRecord, Phase},
@@ -60,7 +64,8 @@ impl Manager {
         let mut end = End::Open;
         if let Some(there) = there {
             domain.live = Some(Live::new(there.domid));
-            if phase == Phase::Live {
+            let came_again = phase == Phase::Restarting && standing_of(Some(there)) == Standing::Running;
+            if phase == Phase::Live || came_again {
                 match recollect(&self.context, &mut domain, there.domid).await {
                     Ok(found) => end = found,
                     Err(fault) => warn!(%name, "{}", chain(&fault)),
@@ -91,12 +96,19 @@ async fn recollect(context: &Context, domain: &mut Domain, domid: DomId) -> Resu
         paths::console_node(number, node::console::RING_REF),
         paths::console_node(number, node::console::PORT),
         paths::xend_node(number, node::xend::SHUTDOWN_COMPLETED),
+        paths::join(&paths::vm(domain.uuid().to_string()), node::START_TIME),
     ];
     let nodes = context.store.read_many(&wanted).await?;
     let number = |at: usize| nodes[at].as_deref().and_then(|text| text.parse::<u64>().ok());
     let vm_path = paths::vm(domain.uuid().to_string());
     let block = context.places.find_script("block").map(|path| path.display().to_string());
     let devices = devices::find_devices(&context.store, &vm_path, &block.unwrap_or_default()).await?;
+    // The record of one that came again has the time of the one before.
+    if let Some(start) =
+        nodes[5].as_deref().and_then(|text| text.parse().ok()).filter(|t: &f64| t.is_finite())
+    {
+        domain.record.start_time = start;
+    }
     let Some(live) = domain.live.as_mut() else { return Ok(End::Open) };
     live.rings = number(0).zip(number(2));
     live.ports = number(1).zip(number(3)).map(|(store, console)| (store as u32, console as u32));

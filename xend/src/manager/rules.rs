@@ -4,7 +4,7 @@
 //! ```text
 //!   request ──> admit ──> queue | already done | refuse(reason)
 //!   operation ─> plan ──> steps, in order (`operations::plan`)
-//!   record + what Xen has ──> check ──> keep | undo | undo and create | act on the end (policy)
+//!   record + what Xen has ──> check ──> keep | finish | undo | undo and create | act on the end (policy)
 //! ```
 
 use std::time::Duration;
@@ -106,6 +106,8 @@ pub enum Need {
     Undo,
     /// Whatever there is of it goes, and it is made again.
     UndoAndCreate,
+    /// It is complete and runs; only its record does not say so yet.
+    Finish,
     /// It has ended: `policy` says what follows.
     ActOnEnd(Ending),
 }
@@ -114,7 +116,11 @@ pub enum Need {
 pub fn check(phase: Phase, standing: Standing) -> Need {
     match (phase, standing) {
         (Phase::Creating | Phase::Ending, _) => Need::Undo,
-        (Phase::Restarting, _) => Need::UndoAndCreate,
+        // Only the one that came again runs: the one that went had ended.
+        (Phase::Restarting, Standing::Running) => Need::Finish,
+        (Phase::Restarting, Standing::Absent | Standing::Paused | Standing::Ended(_) | Standing::Dying) => {
+            Need::UndoAndCreate
+        }
         (Phase::Live, Standing::Absent | Standing::Dying) => Need::Undo,
         (Phase::Live, Standing::Ended(ending)) => Need::ActOnEnd(ending),
         (Phase::Live, Standing::Running | Standing::Paused) => Need::Nothing,
@@ -192,7 +198,8 @@ mod tests {
         for standing in STANDINGS {
             assert_eq!(check(Phase::Creating, standing), Need::Undo);
             assert_eq!(check(Phase::Ending, standing), Need::Undo);
-            assert_eq!(check(Phase::Restarting, standing), Need::UndoAndCreate);
+            let wanted = if standing == Standing::Running { Need::Finish } else { Need::UndoAndCreate };
+            assert_eq!(check(Phase::Restarting, standing), wanted);
         }
         assert_eq!(check(Phase::Live, Standing::Running), Need::Nothing);
         assert_eq!(check(Phase::Live, Standing::Absent), Need::Undo);

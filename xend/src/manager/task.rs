@@ -20,7 +20,7 @@ use super::{
 use crate::{
     devices::WiringState,
     domain::{DomainConfig, Phase},
-    operations::{Context, Domain, Operation, OperationError, chain, plan, run},
+    operations::{Context, Domain, Operation, OperationError, Step, chain, plan, run},
 };
 
 /// Why a guest is asked to end.
@@ -314,6 +314,7 @@ impl Task {
             Need::Nothing => Next::Wait,
             Need::Undo => self.undo().await,
             Need::UndoAndCreate => self.restart().await,
+            Need::Finish => self.finish().await,
             Need::ActOnEnd(ending) => self.act_on_end(ending).await,
         }
     }
@@ -333,6 +334,14 @@ impl Task {
                 Next::Wait
             }
         }
+    }
+
+    /// The daemon ended between the restarted domain's first instruction and its record.
+    async fn finish(&mut self) -> Next {
+        if let Err(source) = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await {
+            error!(name = %self.name(), "{}", chain(&source));
+        }
+        Next::Wait
     }
 
     async fn act_on_end(&mut self, ending: Ending) -> Next {
@@ -373,15 +382,14 @@ impl Task {
     /// Takes the domain away and makes it again; its devices are connected before it runs, as a client would do it.
     async fn restart(&mut self) -> Next {
         let old = self.domid_text();
+        let steps = plan(Operation::Restart);
+        let made = steps.iter().position(|step| *step == Step::AwaitDevices).unwrap_or(steps.len());
+        let (make, start) = steps.split_at(made);
         let restarted = async {
-            run(&self.context, &mut self.domain, &plan(Operation::Restart)).await.map_err(|e| chain(&e))?;
+            run(&self.context, &mut self.domain, make).await?;
+            // Its devices may take their time; everybody is to see the new number meanwhile.
             self.view.send_replace(self.current_view());
-            let wiring = self.domain.live.as_ref().and_then(|live| live.wiring.as_ref());
-            if let Some(mut wiring) = wiring.map(crate::devices::Wiring::watch) {
-                crate::devices::outcome(&mut wiring).await.map_err(|fault| fault.text.clone())?;
-            }
-            let domid = self.domid().ok_or("it has no number")?;
-            self.context.with_xen(move |xen| xen.unpause(domid)).await.map_err(|e| chain(&e))
+            run(&self.context, &mut self.domain, start).await
         };
         match restarted.await {
             Ok(()) => {
@@ -389,7 +397,7 @@ impl Task {
                 Next::Wait
             }
             Err(why) => {
-                error!("{} {why}", classic::failed_to_restart(old));
+                error!("{} {}", classic::failed_to_restart(old), chain(&why));
                 self.undo().await
             }
         }

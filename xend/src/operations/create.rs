@@ -1,5 +1,5 @@
 //! The steps that make a domain: the empty shell, the image, the introduction to the store's daemon. The result is
-//! complete and paused.
+//! complete and paused; where nobody else will start it, two more steps do.
 
 use hypervisor::{CreateDomain, DomId, HypervisorError};
 use xenstore::{Batch, paths};
@@ -7,6 +7,7 @@ use xenstore::{Batch, paths};
 use super::{Context, Domain, Live, OperationError, blocking, nodes::Rings, run::now};
 use crate::{
     builder::{self, BuildError, KernelError, KernelFile, PvBuild, Ramdisk, RingChannel},
+    devices::{self, Wiring},
     domain::DomainConfig,
 };
 
@@ -132,6 +133,21 @@ pub(super) async fn introduce(context: &Context, domain: &mut Domain) -> Result<
     rings.add(&mut batch);
     context.store.commit(&batch).await.map_err(failed)?;
     context.store.introduce(live.domid.0, store_mfn, store_port).await.map_err(failed)
+}
+
+/// Waits until all devices are connected on this side, or one of them is not to be.
+pub(super) async fn await_devices(domain: &Domain) -> Result<(), OperationError> {
+    let wiring = domain.live.as_ref().and_then(|live| live.wiring.as_ref());
+    let Some(mut wiring) = wiring.map(Wiring::watch) else { return Ok(()) };
+    let connected = devices::outcome(&mut wiring).await;
+    connected.map_err(|fault| OperationError::Device { name: domain.name(), fault })
+}
+
+/// Lets the domain run.
+pub(super) async fn unpause(context: &Context, domain: &Domain) -> Result<(), OperationError> {
+    let domid = domain.domid();
+    let unpaused = context.with_xen(move |xen| xen.unpause(domid)).await;
+    unpaused.map_err(|source| OperationError::Xen { act: "unpause", name: domain.name(), source })
 }
 
 /// An error of Xen about a domain that is gone already is no error for whoever takes it away.

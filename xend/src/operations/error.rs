@@ -1,11 +1,15 @@
 //! What can go wrong in an operation.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use hypervisor::HypervisorError;
 use xenstore::StoreError;
 
-use crate::{builder::BuildError, devices::DetachError, state::StateError};
+use crate::{
+    builder::BuildError,
+    devices::{DetachError, DeviceFault},
+    state::StateError,
+};
 
 /// An operation that was not completed.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +84,15 @@ pub enum OperationError {
         name: String,
         /// Why.
         source: StoreError,
+    },
+    /// A device was not connected.
+    #[error("cannot connect the devices of domain {name}")]
+    Device {
+        /// The domain's name.
+        name: String,
+        /// Which, and why.
+        #[source]
+        fault: Arc<DeviceFault>,
     },
     /// The record on disk.
     #[error("cannot keep the record of domain {name}")]

@@ -9,7 +9,7 @@ pub enum Operation {
     Create,
     /// Taken away with everything that belongs to it.
     Destroy,
-    /// Taken away and made again.
+    /// Taken away, made again and started: until it runs, a restart of the daemon begins anew.
     Restart,
 }
 
@@ -26,6 +26,10 @@ pub enum Step {
     Build,
     /// Its rings in the store; the store's daemon is told.
     Introduce,
+    /// All its devices are connected on this side.
+    AwaitDevices,
+    /// Its first instruction.
+    Unpause,
     /// Devices' backends close; their scripts run for removal.
     DetachDevices,
     /// Xen ends the domain.
@@ -40,19 +44,17 @@ pub enum Step {
 
 /// Lists the steps of an operation in order.
 pub fn plan(operation: Operation) -> Vec<Step> {
-    let create = [
-        Step::Record(Phase::Creating),
-        Step::CreateShell,
-        Step::Furnish,
-        Step::Build,
-        Step::Introduce,
-        Step::Record(Phase::Live),
-    ];
+    let make = [Step::CreateShell, Step::Furnish, Step::Build, Step::Introduce];
     let take_away = [Step::EndInXen, Step::DetachDevices, Step::AwaitGone, Step::RemoveNodes];
     match operation {
-        Operation::Create => create.to_vec(),
+        Operation::Create => {
+            [&[Step::Record(Phase::Creating)], &make[..], &[Step::Record(Phase::Live)]].concat()
+        }
         Operation::Destroy => [&[Step::Record(Phase::Ending)], &take_away[..], &[Step::Forget]].concat(),
-        Operation::Restart => [&[Step::Record(Phase::Restarting)], &take_away[..], &create[..]].concat(),
+        Operation::Restart => {
+            let start = [Step::AwaitDevices, Step::Unpause, Step::Record(Phase::Live)];
+            [&[Step::Record(Phase::Restarting)], &take_away[..], &make[..], &start[..]].concat()
+        }
     }
 }
 
@@ -69,5 +71,10 @@ mod tests {
         let restart = plan(Operation::Restart);
         assert!(!restart.contains(&Step::Forget));
         assert_eq!(restart.first(), Some(&Step::Record(Phase::Restarting)));
+        assert_eq!(restart.last(), Some(&Step::Record(Phase::Live)));
+        assert!(
+            !restart.contains(&Step::Record(Phase::Creating)),
+            "a crash would undo what was to come back"
+        );
     }
 }

@@ -103,6 +103,8 @@ async fn perform(context: &Context, domain: &mut Domain, step: Step) -> Result<(
         Step::Furnish => furnish::furnish(context, domain).await,
         Step::Build => create::build(context, domain).await,
         Step::Introduce => create::introduce(context, domain).await,
+        Step::AwaitDevices => create::await_devices(domain).await,
+        Step::Unpause => create::unpause(context, domain).await,
         Step::EndInXen => take_away::end_in_xen(context, domain).await,
         Step::DetachDevices => take_away::detach_devices(context, domain).await,
         Step::AwaitGone => take_away::await_gone(context, domain).await,
@@ -112,7 +114,8 @@ async fn perform(context: &Context, domain: &mut Domain, step: Step) -> Result<(
 }
 
 async fn record(context: &Context, domain: &mut Domain, phase: Phase) -> Result<(), OperationError> {
-    if phase == Phase::Restarting {
+    // One that is found half-way after a crash has been counted.
+    if phase == Phase::Restarting && domain.record.phase != Phase::Restarting {
         domain.record.restart_count += 1;
     }
     domain.record.phase = phase;
