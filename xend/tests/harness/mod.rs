@@ -8,7 +8,13 @@
 //!     └── Daemon ── runtime ─┴── Manager, Api        kill() drops all of it at once
 //! ```
 
-#![allow(dead_code, unused_imports, unreachable_pub, clippy::unwrap_used, reason = "each test program uses a part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test program uses a part"
+)]
 
 mod config;
 mod daemon;
@@ -187,9 +193,10 @@ impl Host {
     /// The live number of a domain, from the hypervisor and the store.
     pub fn domid_of(&self, name: &str) -> Option<u16> {
         let infos = self.machine().list().unwrap();
-        infos.iter().map(|info| info.domid.0).find(|domid| {
-            self.node(&xenstore::paths::domain_name(*domid)).as_deref() == Some(name)
-        })
+        infos
+            .iter()
+            .map(|info| info.domid.0)
+            .find(|domid| self.node(&xenstore::paths::domain_name(*domid)).as_deref() == Some(name))
     }
 }
 

@@ -38,9 +38,7 @@ impl Traces {
             dom0_ports: (1..PORTS).filter(|port| machine.port_link(DomId::DOM0, *port).is_some()).collect(),
             introduced: host.server().introduced().iter().map(|known| known.domid).collect(),
             nodes: nodes
-                .map(|node| {
-                    format!("{} = {} ({})", node.path, node.value.escape_ascii(), node.permissions)
-                })
+                .map(|node| format!("{} = {} ({})", node.path, node.value.escape_ascii(), node.permissions))
                 .collect(),
             records: records.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect(),
         }
