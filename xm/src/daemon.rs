@@ -1,8 +1,10 @@
 //! The daemon as the commands see it: calls that block, and answers that may mean "I know no such method".
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use xend_api::{Client, ClientError, Fault, Sxp};
 
 use crate::report::{Failure, User};
@@ -23,6 +25,14 @@ pub enum CallError {
         /// The method.
         method: String,
     },
+    /// This process was asked to end while it waited for the answer.
+    #[error("ended by signal {signal} while waiting for {method}")]
+    Ended {
+        /// The method.
+        method: String,
+        /// The signal's number.
+        signal: i32,
+    },
 }
 
 impl CallError {
@@ -30,7 +40,7 @@ impl CallError {
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Client(error) => error.fault(),
-            Self::UnknownMethod { .. } => None,
+            Self::UnknownMethod { .. } | Self::Ended { .. } => None,
         }
     }
 
@@ -50,6 +60,7 @@ impl From<CallError> for Failure {
         match &error {
             CallError::Client(client) => Self::call(client, User::current()),
             CallError::UnknownMethod { .. } => Self::usage(error.to_string()),
+            CallError::Ended { signal, .. } => Self::silent(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         }
     }
 }
@@ -58,6 +69,27 @@ impl From<CallError> for Failure {
 pub struct Daemon {
     runtime: Runtime,
     client: Client,
+    signals: RefCell<Option<Signals>>,
+}
+
+/// The signals that ask a process to end.
+struct Signals([(Signal, i32); 3]);
+
+impl Signals {
+    fn catch() -> std::io::Result<Self> {
+        let one = |kind: SignalKind| signal(kind).map(|signal| (signal, kind.as_raw_value()));
+        Ok(Self([one(SignalKind::interrupt())?, one(SignalKind::terminate())?, one(SignalKind::hangup())?]))
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> i32 {
+        let [(first, a), (second, b), (third, c)] = &mut self.0;
+        tokio::select! {
+            _ = first.recv() => *a,
+            _ = second.recv() => *b,
+            _ = third.recv() => *c,
+        }
+    }
 }
 
 impl Daemon {
@@ -70,13 +102,30 @@ impl Daemon {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(|error| Failure::error(format!("cannot start: {error}")))?;
         let client = Client::new(&server.uri).map_err(|error| Failure::call(&error, User::current()))?;
-        Ok(Self { runtime, client })
+        Ok(Self { runtime, client, signals: RefCell::new(None) })
+    }
+
+    /// From now on a signal that asks to end makes calls return, instead of ending the process: there is something to
+    /// be put away first.
+    pub fn catch_signals(&self) {
+        let _inside = self.runtime.enter();
+        // Where they cannot be caught they end the process, as without this.
+        self.signals.replace(Signals::catch().ok());
     }
 
     /// Calls `xend.METHOD`.
     pub fn call(&self, method: &str, params: impl IntoIterator<Item = Sxp>) -> Result<Sxp, CallError> {
         let method = format!("xend.{method}");
-        let answer = self.runtime.block_on(self.client.call(&method, params))?;
+        let mut signals = self.signals.borrow_mut();
+        let answer = match signals.as_mut() {
+            None => self.runtime.block_on(self.client.call(&method, params))?,
+            Some(signals) => self.runtime.block_on(async {
+                tokio::select! {
+                    answer = self.client.call(&method, params) => answer.map_err(CallError::from),
+                    signal = signals.next() => Err(CallError::Ended { method: method.clone(), signal }),
+                }
+            })?,
+        };
         match &answer {
             Sxp::Struct(members) if is_failure(members) => Err(CallError::UnknownMethod { method }),
             _ => Ok(answer),

@@ -160,6 +160,28 @@ fn another_domain_of_the_same_name_is_never_touched() {
     assert_eq!(methods(&fake), ["xend.domain.create", "xend.domain"]);
 }
 
+#[test]
+fn a_creation_that_is_interrupted_is_taken_back() {
+    for waiting in ["domain.create", "domain.waitForDevices"] {
+        let (entered, wait) = std::sync::mpsc::channel();
+        let fake = daemon(move |method, _| {
+            (method == waiting).then(|| {
+                entered.send(()).unwrap();
+                Reply::Hang
+            })
+        });
+        fake.folder.write("a.cfg", CFG);
+        let uuid = "11111111-2222-3333-4444-555555555555";
+        let mut command = fake.command(&["create", "-q", "a.cfg", &format!("uuid={uuid}")]);
+        let mut child = command.spawn().unwrap();
+        wait.recv_timeout(std::time::Duration::from_secs(20)).unwrap();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{waiting}");
+        assert_eq!(*fake.take_calls().last().unwrap(), format!("xend.domain.destroy({uuid})"), "{waiting}");
+    }
+}
+
 fn dry(cfg: &str, args: &[&str]) -> Ran {
     let folder = Folder::new();
     folder.write("a.cfg", cfg);

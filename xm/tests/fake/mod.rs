@@ -23,6 +23,8 @@ pub enum Reply {
     Die,
     /// A status of HTTP that is not 200.
     Http(u16),
+    /// Never answers.
+    Hang,
     /// What an original daemon says to a method that it does not have.
     Unknown,
 }
@@ -171,6 +173,9 @@ fn serve(mut stream: UnixStream, handler: &Mutex<Box<Handler>>, seen: &Mutex<Vec
             }
             Reply::Http(status) => (status, String::new()),
             Reply::Die => return,
+            Reply::Hang => loop {
+                std::thread::park();
+            },
         };
         let head = format!(
             "HTTP/1.1 {status} OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",

@@ -6,7 +6,7 @@
 //!                          +---------> domain.destroy <--------+
 //! ```
 //!
-//! The daemon may go away in between and come back. Then the domain is looked for by its UUID, which is therefore known
+//! Ctrl-C in between takes the domain back as well. The daemon may go away in between and come back. Then the domain is looked for by its UUID, which is therefore known
 //! here: found, the sequence goes on; gone, the failure is told. Another domain of the same name is never touched.
 
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub(super) fn start(session: &mut Session<'_>, loaded: Loaded) -> Result<(), Fai
             .err("Warning: vncconsole is not there yet in this version of xend-rs; no viewer is started");
     }
     session.screen.flush();
+    session.daemon()?.catch_signals();
     let domain = create(session, sxp)?;
     wait_for_devices(session, &domain)?;
     // Opened before the first instruction, so that nothing the domain writes is missed.
@@ -72,6 +73,10 @@ fn create(session: &mut Session<'_>, sxp: Sxp) -> Result<Started, Failure> {
     let answer = match session.try_call("domain.create", [sxp])? {
         Ok(answer) => answer,
         Err(error) if error.lost_the_answer() => look(session, &domain, &error)?,
+        Err(error @ CallError::Ended { .. }) => {
+            destroy(session, &domain);
+            return Err(told(error));
+        }
         Err(error) => return Err(told(error)),
     };
     let name = answer.value("name").and_then(Sxp::atom).filter(|name| !name.is_empty());
@@ -115,7 +120,11 @@ fn unpause(session: &mut Session<'_>, domain: &Started) -> Result<(), Failure> {
         Err(error) => error,
     };
     destroy(session, domain);
+    let ended = matches!(error, CallError::Ended { .. });
     let cause = told(error);
+    if ended {
+        return Err(cause);
+    }
     let reason = cause.text.iter().map(|text| without_error(text));
     let failure = Failure::error(format!("Failed to unpause domain {}", domain.name));
     Err(failure.because(reason.chain(cause.because.clone())).hint(cause.hint))
@@ -181,12 +190,14 @@ fn without_error(text: &str) -> String {
     text.strip_prefix(texts::ERROR).unwrap_or(text).to_owned()
 }
 
-/// A call that failed, as `create` tells it: without usage, with status 1.
+/// A call that failed, as `create` tells it: without usage, with status 1 unless a signal ended it.
 fn told(error: CallError) -> Failure {
     let missing = error.fault().filter(|fault| fault.kind == FaultKind::NoDomain);
     let text =
         missing.map(|fault| format!("{}{}", texts::ERROR, texts::the_domain_does_not_exist(&fault.text)));
+    let ended = matches!(error, CallError::Ended { .. });
     let failure = Failure::from(error);
     let text = text.or(failure.text);
-    Failure { status: 1, text, after: After::Nothing, ..failure }
+    let status = if ended { failure.status } else { 1 };
+    Failure { status, text, after: After::Nothing, ..failure }
 }
