@@ -37,6 +37,8 @@ pub const POOLS: &str = "/local/pool";
 pub const INTRODUCE_DOMAIN: &str = "@introduceDomain";
 /// A watch here speaks up when a domain shuts down, dies or is released.
 pub const RELEASE_DOMAIN: &str = "@releaseDomain";
+/// Where the store daemon tells of itself; it is there from the start.
+pub const XENSTORED: &str = "/tool/xenstored";
 /// The domain in which the store daemon runs; absent: 0.
 pub const XENSTORED_DOMID: &str = "/tool/xenstored/domid";
 /// The domain in which the console daemon runs; absent: 0.

@@ -33,7 +33,7 @@ impl State {
         let closed = Permissions::owned_by(0);
         let mut tree = Tree::new();
         tree.create(paths::DOMAINS.as_bytes(), None, 1);
-        tree.create(b"/tool/xenstored", None, 1);
+        tree.create(paths::XENSTORED.as_bytes(), None, 1);
         Self {
             tree,
             version: 1,
