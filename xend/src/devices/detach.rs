@@ -1,7 +1,7 @@
 //! Taking devices away: backends are told to close, their drivers let go, the scripts run for removal, the nodes go.
 //! Works from the store alone, so that it also clears what an earlier life of the daemon left (`xend-daemon` §5.6).
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -15,6 +15,9 @@ use super::{
     wiring::Hotplug,
     xenbus::XenbusState,
 };
+
+/// The bus of backends has no news for us, so it is looked at this often while a driver closes.
+const DRIVER_TICK: Duration = Duration::from_millis(200);
 
 /// A device that did not go as it should. Teardown goes on; all of them are reported together.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +119,11 @@ pub async fn detach(
     errors.extend(join_all(each).await.into_iter().filter_map(Result::err));
     let mut batch = Batch::new();
     for device in devices {
-        batch.remove(device.hotplug.backend()).remove(&device.entry);
+        let hotplug = &device.hotplug;
+        batch
+            .remove(paths::frontend(hotplug.domid, hotplug.class, hotplug.devid))
+            .remove(hotplug.backend())
+            .remove(&device.entry);
     }
     if let Err(source) = store.commit(&batch).await {
         errors.push(DetachError::Store { what: format!("the nodes of {} devices", devices.len()), source });
@@ -124,25 +131,33 @@ pub async fn detach(
     errors
 }
 
-/// `online` first: a backend that sees Closing while it is online would wait for its guest to come back. Without a
-/// frontend its driver has nobody to wait for.
+/// `online` first: a backend that sees Closing while it is online would wait for its guest to come back. The frontend
+/// is closed on behalf of a guest that is dead or never ran; drivers answer that with Closed, where they let go of a
+/// frontend that merely vanished without a word.
 async fn close_backends(store: &Store, devices: &[Leftover]) -> Result<(), StoreError> {
-    let states: Vec<String> =
-        devices.iter().map(|d| paths::join(&d.hotplug.backend(), node::STATE)).collect();
+    let state_of = |end: String| paths::join(&end, node::STATE);
+    let frontend =
+        |device: &Leftover| paths::frontend(device.hotplug.domid, device.hotplug.class, device.hotplug.devid);
+    let states: Vec<String> = devices
+        .iter()
+        .flat_map(|device| [state_of(device.hotplug.backend()), state_of(frontend(device))])
+        .collect();
     let seen = store.read_many(&states).await?;
     let mut batch = Batch::new();
-    for (device, seen) in devices.iter().zip(seen) {
+    for (device, seen) in devices.iter().zip(seen.chunks(2)) {
         let backend = device.hotplug.backend();
-        // A backend that is gone, or closed already, must not come back by our writing.
-        if let Some(seen) = seen {
+        // An end that is gone, or closed already, must not come back by our writing.
+        if let Some(text) = seen[0].as_deref() {
             batch.write(paths::join(&backend, node::ONLINE), "0");
             // One that is still Initialising has no driver that could close it: it just goes.
-            let seen = XenbusState::parse(Some(&seen));
-            if !matches!(seen, XenbusState::Closed | XenbusState::Initialising) {
-                batch.write(paths::join(&backend, node::STATE), XenbusState::Closing.text());
+            let state = XenbusState::parse(Some(text));
+            if !matches!(state, XenbusState::Closed | XenbusState::Initialising) {
+                batch.write(state_of(backend), XenbusState::Closing.text());
             }
         }
-        batch.remove(paths::frontend(device.hotplug.domid, device.hotplug.class, device.hotplug.devid));
+        if seen[1].is_some() {
+            batch.write(state_of(frontend(device)), XenbusState::Closed.text());
+        }
     }
     store.commit(&batch).await
 }
@@ -184,13 +199,27 @@ async fn wait_until_closed(
     let mut watch = store.watch(&state).await.map_err(failed)?;
     loop {
         let seen = XenbusState::parse(store.read(&state).await.map_err(failed)?.as_deref());
-        if matches!(seen, XenbusState::Closed | XenbusState::Unknown | XenbusState::Initialising) {
+        if matches!(seen, XenbusState::Closed | XenbusState::Unknown | XenbusState::Initialising)
+            || driver_has_let_go(device)
+        {
             return Ok(());
         }
-        match tokio::time::timeout_at(deadline, watch.next()).await {
+        let tick = deadline.min(Instant::now() + DRIVER_TICK);
+        match tokio::time::timeout_at(tick, watch.next()).await {
             Ok(Ok(_)) => {}
             Ok(Err(source)) => return Err(failed(source)),
-            Err(_) => return Err(DetachError::StillThere { class, devid, domid, seen, limit }),
+            Err(_) if tick == deadline => {
+                return Err(DetachError::StillThere { class, devid, domid, seen, limit });
+            }
+            Err(_) => {}
         }
     }
+}
+
+/// Whether the kernel's bus of backends exists and does not have the device (any more): some drivers go without
+/// writing a last state.
+fn driver_has_let_go(device: &Hotplug) -> bool {
+    let bus = Path::new("/sys/bus/xen-backend/devices");
+    let name = format!("{}-{}-{}", device.class, device.domid, device.devid);
+    bus.is_dir() && bus.join(name).symlink_metadata().is_err()
 }
