@@ -261,6 +261,11 @@ fn fragments_come_out_as_the_reference_shows_them() {
         let flat = ran.out.split_whitespace().collect::<Vec<_>>().join(" ").replace(" )", ")");
         assert!(flat.contains(expected), "{cfg}: {flat}");
     }
+    let ran = dry("kernel='/bin/sh'", &["vcpus=2", "maxvcpus=4", "vif="]);
+    assert!(ran.out.contains("    (vcpu_avail 3)\n    (vcpus 4)\n"), "{}", ran.out);
+    assert!(ran.out.contains("    (device (vif))\n"), "{}", ran.out);
+    let ran = dry("kernel='/bin/sh'\nname = 'vm%s' % n\n", &["n= 7 "]);
+    assert!(ran.out.contains("    (name vm7)\n"), "{}", ran.out);
     let ran = dry("kernel='/bin/sh'\nbootloader='/bin/pg'", &["-c"]);
     assert!(ran.out.contains("(bootloader_args '')"), "{}", ran.out);
 }

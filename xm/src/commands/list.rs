@@ -61,7 +61,7 @@ fn row(domain: &Domain) -> String {
 
 #[cfg(test)]
 mod tests {
-    use xend_api::sxp;
+    use xend_api::{Sxp, sxp};
 
     use super::*;
 
@@ -89,6 +89,17 @@ mod tests {
             row_of("(domain (name managed1) (memory 256) (vcpus 4) (online_vcpus 0))"),
             "managed1                                         256     4                 0.0"
         );
+    }
+
+    #[test]
+    fn a_row_is_shown_like_its_tree() {
+        assert_eq!(
+            row_of("(row guest7 7 512 1 -b---- 12.3 1400000000.5 Pool-0 '')"),
+            "guest7                                       7   512     1     -b----     12.3"
+        );
+        let managed = Sxp::List(vec!["row".into(), "m".into(), Sxp::Nil, 64.into(), 1.into(), "".into()]);
+        assert_eq!(row(&Domain::read(&managed)), row_of("(domain (name m) (memory 64) (vcpus 1))"));
+        assert_eq!(row_of("(row)").trim(), "0     0                 0.0");
     }
 
     #[test]
