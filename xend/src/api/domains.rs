@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use xend_api::{Fault, Sxp, classic::daemon as classic};
+use tracing::warn;
+use xend_api::{Fault, FaultKind, Sxp, classic::daemon as classic};
 use xenstore::paths::{self, node};
 
 use super::{
@@ -14,6 +15,7 @@ use super::{
 use crate::{
     domain::{Devices, DomainConfig, PowerState},
     manager::{Asked, Listed, Owner, PausedBy, RequestError, ShutdownReason, View},
+    operations::chain,
 };
 
 /// How long the console daemon may take to open a new domain's terminal.
@@ -69,12 +71,20 @@ pub(super) async fn create(api: &Api, params: &[Sxp]) -> Answer {
     if let Some(reason) = api.manager.context().hypervisor.read_only_reason() {
         return Err(Fault::generic(classic::creating_failed(&config.name, None)).because(reason));
     }
-    let name = config.name.clone();
+    let (name, uuid) = (config.name.clone(), config.uuid);
     let failed = |error: RequestError| fault::of_request(&error, &name);
     let domid = api.manager.create(config).await.map_err(failed)?;
     // By its number: a name that looks like somebody else's number must not mislead the client.
-    let listed = api.manager.find(&domid.to_string()).await.map_err(failed)?;
-    Ok(trees::tree_of(&listed, Devices::LeftOut))
+    match api.manager.find(&domid.to_string()).await {
+        Ok(listed) => Ok(trees::tree_of(&listed, Devices::LeftOut)),
+        Err(error) => {
+            // A client that is told of a failure does not look for a domain.
+            if let Err(undone) = api.manager.destroy(uuid).await {
+                warn!(%name, "{}", chain(&undone));
+            }
+            Err(failed(error))
+        }
+    }
 }
 
 /// `xend.domain.waitForDevices(dom)`
@@ -162,11 +172,19 @@ pub(super) async fn shutdown(api: &Api, params: &[Sxp]) -> Answer {
 pub(super) async fn destroy(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.destroy", params, 1, 1)?;
     let designator = arguments.designator(0)?;
-    let listed = find(api, &arguments).await?;
-    refuse_privileged(&listed, "destroy", &designator)?;
-    let done = match ours(&listed) {
-        Some(_) => api.manager.destroy(listed.info.uuid).await,
-        None => api.manager.destroy_foreign(listed.info.domid, listed.info.uuid).await,
+    let done = match find(api, &arguments).await {
+        Ok(listed) => {
+            refuse_privileged(&listed, "destroy", &designator)?;
+            match ours(&listed) {
+                Some(_) => api.manager.destroy(listed.info.uuid).await,
+                None => api.manager.destroy_foreign(listed.info.domid, listed.info.uuid).await,
+            }
+        }
+        // Xen has let go of it, an earlier destroy has not ended well: this one goes on where that one stopped.
+        Err(fault) => match api.manager.remains_of(&designator) {
+            Some(uuid) if fault.kind == FaultKind::NoDomain => api.manager.destroy(uuid).await,
+            _ => return Err(fault),
+        },
     };
     done.map_err(|error| fault::of_request(&error, &designator))?;
     Ok(Sxp::Int(0))

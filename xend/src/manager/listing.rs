@@ -7,7 +7,7 @@ use hypervisor::{DomId, DomainInfo, ShutdownCode};
 use uuid::Uuid;
 use xenstore::paths;
 
-use super::{Manager, RequestError, View};
+use super::{Manager, RequestError, View, table::Entry};
 use crate::domain::LiveFacts;
 
 /// Whose a domain is.
@@ -91,6 +91,13 @@ impl Manager {
             Some(at) => Ok(listed.swap_remove(at)),
             None => Err(RequestError::NoDomain { designator: designator.to_owned() }),
         }
+    }
+
+    /// One of ours that Xen does not have (any more), by name or UUID: taking it away met an error and is not over.
+    pub fn remains_of(&self, designator: &str) -> Option<Uuid> {
+        let uuid = Uuid::parse_str(designator).ok();
+        let meant = |(own, entry): &(Uuid, Entry)| entry.name == designator || uuid == Some(*own);
+        self.entries().into_iter().find(meant).map(|(uuid, _)| uuid)
     }
 
     /// One of ours by its name, without listing the others.

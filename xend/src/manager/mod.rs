@@ -5,12 +5,15 @@ mod adopt;
 mod error;
 mod foreign;
 mod listing;
+mod retry;
 mod rules;
 mod table;
 mod task;
+mod view;
 
 pub use error::RequestError;
 pub use listing::{Listed, Owner};
 pub use rules::{Asked, Ending, Need, Outcome, Refusal, Standing, Verdict, admit, check, policy};
 pub use table::Manager;
-pub use task::{PausedBy, ShutdownReason, View};
+pub use task::{PausedBy, ShutdownReason};
+pub use view::View;

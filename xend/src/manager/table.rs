@@ -12,8 +12,10 @@ use uuid::Uuid;
 
 use super::{
     RequestError,
+    retry::Retry,
     rules::Asked,
-    task::{Message, PausedBy, ShutdownReason, Task, View, view_of},
+    task::{Message, PausedBy, ShutdownReason, Task},
+    view::{View, view_of},
 };
 use crate::{
     devices,
@@ -72,7 +74,15 @@ impl Manager {
 
     /// Ends a domain of ours; it is gone when this returns.
     pub async fn destroy(&self, uuid: Uuid) -> Result<(), RequestError> {
-        self.ask(&self.entry(uuid)?, Message::Destroy).await
+        match self.ask(&self.entry(uuid)?, Message::Destroy).await {
+            // It went of itself meanwhile, which is what was wanted.
+            Err(RequestError::WentAway { .. })
+                if !self.infos().await?.iter().any(|info| info.uuid == uuid) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Remembers who paused a domain of ours.
@@ -127,6 +137,7 @@ impl Manager {
             paused_by: PausedBy::Nobody,
             preserved: matches!(end, End::Preserved),
             shutdown_notice: None,
+            retry: Retry::default(),
             place: Some(Place { table: self.table.clone(), uuid }),
         };
         tokio::spawn(task.work());

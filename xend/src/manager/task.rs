@@ -14,12 +14,13 @@ use xenstore::paths::{self, node};
 
 use super::{
     RequestError,
+    retry::Retry,
     rules::{Asked, Ending, Need, Outcome, Standing, Verdict, admit, check, policy},
     table::Place,
+    view::{View, view_of},
 };
 use crate::{
-    devices::WiringState,
-    domain::{DomainConfig, Phase},
+    domain::Phase,
     operations::{Context, Domain, Operation, OperationError, Step, chain, plan, run},
 };
 
@@ -62,35 +63,6 @@ impl ShutdownReason {
     }
 }
 
-/// What everybody may know of a domain of ours without asking its task.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// What was asked for.
-    pub config: Arc<DomainConfig>,
-    /// How far it has come.
-    pub phase: Phase,
-    /// Its number, while it is in Xen.
-    pub domid: Option<DomId>,
-    /// Seconds since 1970 at which it was built.
-    pub start_time: f64,
-    /// How often it has been started again.
-    pub restart_count: i64,
-    /// Frames of its rings.
-    pub rings: Option<(u64, u64)>,
-    /// Guest's port of the console channel.
-    pub console_port: Option<u32>,
-    /// ELF notes of its kernel.
-    pub notes: Arc<Vec<(String, String)>>,
-    /// Where each vif's script was found.
-    pub vif_scripts: Arc<Vec<String>>,
-    /// Paused by an administrator rather than by an operation.
-    pub paused_by_admin: bool,
-    /// How far the wiring of its devices is; `None` for one that was adopted complete.
-    pub wiring: Option<watch::Receiver<WiringState>>,
-    /// Dead and kept.
-    pub preserved: bool,
-}
-
 type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
 /// What a domain's task is sent.
@@ -128,6 +100,8 @@ pub(super) struct Task {
     pub(super) preserved: bool,
     /// When a shutdown request that the guest has not answered becomes worth a line in the log.
     pub(super) shutdown_notice: Option<tokio::time::Instant>,
+    /// The look that follows a failure.
+    pub(super) retry: Retry,
     /// Given up before the answer to the request that ends the domain: whoever asked may use the name at once.
     pub(super) place: Option<Place>,
 }
@@ -138,36 +112,18 @@ enum Next {
     End,
 }
 
-pub(super) fn view_of(domain: &Domain) -> View {
-    let record = &domain.record;
-    let live = domain.live.as_ref();
-    View {
-        config: Arc::new(record.config.clone()),
-        phase: record.phase,
-        domid: live.map(|live| live.domid),
-        start_time: record.start_time,
-        restart_count: record.restart_count,
-        rings: live.and_then(|live| live.rings),
-        console_port: live.and_then(|live| live.ports).map(|(_, console)| console),
-        notes: Arc::new(live.map(|live| live.notes.clone()).unwrap_or_default()),
-        vif_scripts: Arc::new(live.map(|live| live.vif_scripts.clone()).unwrap_or_default()),
-        paused_by_admin: false,
-        wiring: live.and_then(|live| live.wiring.as_ref()).map(crate::devices::Wiring::watch),
-        preserved: false,
-    }
-}
-
 impl Task {
     /// Works until the domain is gone.
     pub(super) async fn work(mut self) {
         loop {
-            let notice = self.shutdown_notice;
+            let (notice, again) = (self.shutdown_notice, self.retry.due());
             let next = tokio::select! {
                 message = self.queue.recv() => match message {
                     Some(message) => self.handle(message).await,
                     None => Next::End,
                 },
                 () = sleep_until(notice) => self.notice_silence().await,
+                () = sleep_until(again) => self.look().await,
             };
             if matches!(next, Next::End) {
                 return;
@@ -192,10 +148,11 @@ impl Task {
             Message::Destroy(reply) => {
                 info!(name = %self.name(), "destroy requested");
                 let gone = self.take_away(Operation::Destroy).await;
-                let next = if gone.is_ok() { Next::End } else { Next::Wait };
-                if gone.is_ok() {
-                    self.place = None;
+                match &gone {
+                    Ok(()) => self.place = None,
+                    Err(_) => self.retry.schedule(),
                 }
+                let next = if gone.is_ok() { Next::End } else { Next::Wait };
                 let _ = reply.send(gone.map_err(|source| self.failed("destroy", source)));
                 next
             }
@@ -300,6 +257,7 @@ impl Task {
 
     /// Something happened to the domain, or may have: work out what it needs and do it.
     async fn look(&mut self) -> Next {
+        self.retry.begin();
         if self.preserved {
             return self.look_at_preserved().await;
         }
@@ -307,11 +265,15 @@ impl Task {
             Ok(standing) => standing,
             Err(error) => {
                 warn!(name = %self.name(), "{}", chain(&error));
+                self.retry.schedule();
                 return Next::Wait;
             }
         };
         match check(self.domain.record.phase, standing) {
-            Need::Nothing => Next::Wait,
+            Need::Nothing => {
+                self.retry.reset();
+                Next::Wait
+            }
             Need::Undo => self.undo().await,
             Need::UndoAndCreate => self.restart().await,
             Need::Finish => self.finish().await,
@@ -331,6 +293,7 @@ impl Task {
             Ok(()) => Next::End,
             Err(source) => {
                 error!(name = %self.name(), "{}", chain(&source));
+                self.retry.schedule();
                 Next::Wait
             }
         }
@@ -340,6 +303,7 @@ impl Task {
     async fn finish(&mut self) -> Next {
         if let Err(source) = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await {
             error!(name = %self.name(), "{}", chain(&source));
+            self.retry.schedule();
         }
         Next::Wait
     }
