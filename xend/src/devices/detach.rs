@@ -109,10 +109,11 @@ pub async fn detach(
     if devices.is_empty() {
         return Vec::new();
     }
-    let mut errors = Vec::new();
     if let Err(source) = close_backends(store, devices).await {
-        errors.push(DetachError::Store { what: format!("{} devices", devices.len()), source });
+        // Nobody was told to close, so nobody will: waiting for it would only cost the time limit.
+        return vec![DetachError::Store { what: format!("{} devices", devices.len()), source }];
     }
+    let mut errors = Vec::new();
     let deadline = Instant::now() + limit;
     let each =
         devices.iter().map(|device| release(store, scripts.as_ref(), &device.hotplug, deadline, limit));
