@@ -17,13 +17,16 @@ struct State {
     left: AtomicU64,
     passed: AtomicU64,
     is_shut: AtomicBool,
+    /// Only one side effect is refused.
+    once: AtomicBool,
     shut: Notify,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         let (left, passed) = (AtomicU64::new(OPEN), AtomicU64::new(0));
-        Self(Arc::new(State { left, passed, is_shut: AtomicBool::new(false), shut: Notify::new() }))
+        let (is_shut, once) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self(Arc::new(State { left, passed, is_shut, once, shut: Notify::new() }))
     }
 }
 
@@ -37,6 +40,9 @@ impl Gate {
             return true;
         }
         state.is_shut.store(true, Ordering::Release);
+        if state.once.load(Ordering::Acquire) {
+            state.left.store(OPEN, Ordering::Release);
+        }
         state.shut.notify_waiters();
         false
     }
@@ -47,8 +53,15 @@ impl Gate {
         self.0.left.store(count, Ordering::Release);
     }
 
+    /// Lets `count` side effects pass and refuses the next one only: a passing disturbance.
+    pub fn refuse_one_after(&self, count: u64) {
+        self.0.once.store(true, Ordering::Release);
+        self.shut_after(count);
+    }
+
     /// Lets everything pass again.
     pub fn open(&self) {
+        self.0.once.store(false, Ordering::Release);
         self.0.left.store(OPEN, Ordering::Release);
         self.0.is_shut.store(false, Ordering::Release);
         self.0.passed.store(0, Ordering::Release);

@@ -27,12 +27,14 @@ pub struct Traces {
 impl Traces {
     pub fn of(host: &Host) -> Self {
         let machine = host.machine();
-        let info = machine.phys_info().unwrap();
+        // A fault that was meant for the daemon may strike us.
+        let info = machine.phys_info().or_else(|_| machine.phys_info()).unwrap();
+        let infos = machine.list().or_else(|_| machine.list()).unwrap();
         let snapshot = host.server().snapshot();
         let nodes = snapshot.nodes().into_iter().filter(|node| !LASTING.contains(&node.path.as_str()));
         let records = fs::read_dir(host.places.records()).into_iter().flatten();
         Self {
-            domains: machine.list().unwrap().iter().map(|info| info.domid.0).collect(),
+            domains: infos.iter().map(|info| info.domid.0).collect(),
             free_pages: info.free_pages,
             claimed_pages: info.outstanding_pages,
             dom0_ports: (1..PORTS).filter(|port| machine.port_link(DomId::DOM0, *port).is_some()).collect(),
