@@ -27,7 +27,7 @@ fn create_is_refused(host: &Host, guest: &Guest, words: &str) -> Result<()> {
 fn kernels(host: &Host) -> Result<()> {
     start_xend(host)?;
     let bad = |kernel| Guest { kernel, ..Guest::new("badkernel") };
-    create_is_refused(host, &bad("/boot/nowhere"), "Error: Kernel image does not exist: /boot/nowhere")?;
+    create_is_refused(host, &bad("/boot/nowhere"), "Error: Cannot find kernel \"/boot/nowhere\"")?;
     host.put("/tmp/text", b"this is not a kernel\n")?;
     create_is_refused(host, &bad("/tmp/text"), "/tmp/text")?;
     host.must("head -c 3000000 /boot/vmlinuz > /tmp/half")?;

@@ -18,7 +18,7 @@ const BREATH_KIB: i64 = 1024;
 
 fn fifty_rounds(host: &Host) -> Result<()> {
     let mut guest = Guest::new("rounds");
-    guest.disk = "'phy:/dev/vda,xvda1,w', 'file:/srv/xen/domains/web1.example.com/swap.img,xvda2,w'";
+    guest.disk = "'phy:/dev/vda,xvda1,w', 'file:/srv/xen/domains/web1/swap.img,xvda2,w'";
     guest.install(host)?;
     start_xend(host)?;
     let round = "xm create -q -p rounds.cfg > /dev/null && xm destroy rounds";

@@ -21,6 +21,7 @@ mount -t xenfs xenfs /proc/xen
 /sbin/ip link set lo up
 /sbin/ip link add xenbr0 type bridge
 /sbin/ip addr add 10.0.0.1/24 dev xenbr0
+/sbin/ip addr add 192.0.2.1/24 dev xenbr0
 /sbin/ip link set xenbr0 up
 mount -t ext4 /dev/vdc /srv || echo "lab: cannot mount /srv"
 # Names that domain files of real hosts have.

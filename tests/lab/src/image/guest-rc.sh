@@ -17,7 +17,7 @@ if [ -e /sys/class/net/eth0 ]; then
   ip addr add "$address/24" dev eth0
   ip link set eth0 up
   echo "MARK eth0 mac $mac address $address"
-  ping -c 1 -w 20 10.0.0.1 > /dev/null 2>&1 && echo "MARK ping answered" || echo "MARK ping silent"
+  ping -c 1 -w 20 "${address%.*}.1" > /dev/null 2>&1 && echo "MARK ping answered" || echo "MARK ping silent"
 else
   echo "MARK eth0 absent"
 fi

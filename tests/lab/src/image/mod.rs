@@ -148,8 +148,8 @@ impl Maker<'_> {
         packer.finish().and_then(|mut file| file.flush()).context("cannot write a ramdisk")?;
         let applets = applet_list(&busybox)?;
         self.disk("root.ext4", 24, &guest::root("debian1", None, &busybox, &applets))?;
-        let web1 = "web1.example.com";
-        self.disk("web1.ext4", 24, &guest::root(web1, Some("10.0.0.30"), &busybox, &applets))?;
+        let web1 = "web1";
+        self.disk("web1.ext4", 24, &guest::root(web1, Some("192.0.2.10"), &busybox, &applets))?;
         let swap = File::create(self.folder.join("swap.img")).context("cannot make a swap disk")?;
         swap.set_len(8 << 20).context("cannot make a swap disk")?;
         let mut srv = Tree::new();
