@@ -33,26 +33,45 @@ pub(super) async fn one(api: &Api, params: &[Sxp]) -> Answer {
 /// `xend.domains(detail = True, full = False)`: those in the running state.
 pub(super) async fn running(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domains", params, 0, 2)?;
-    let (detail, full) = (arguments.truth(0, Truth::Yes), arguments.truth(1, Truth::No));
-    answer_list(api, detail, full, |state| state == PowerState::Running).await
+    answer_list(api, shape(&arguments, 1), |state| state == PowerState::Running).await
 }
 
 /// `xend.domains_with_state(detail, state, full)`
 pub(super) async fn with_state(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domains_with_state", params, 3, 3)?;
     let wanted = arguments.text(1)?.to_ascii_lowercase();
-    let (detail, full) = (arguments.truth(0, Truth::Yes), arguments.truth(2, Truth::No));
     let fits =
         |state: PowerState| wanted == "all" || wanted == state.word() || wanted.parse() == Ok(state.number());
-    answer_list(api, detail, full, fits).await
+    answer_list(api, shape(&arguments, 2), fits).await
 }
 
-async fn answer_list(api: &Api, detail: Truth, full: Truth, fits: impl Fn(PowerState) -> bool) -> Answer {
+/// What a list holds of each domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Names,
+    Trees(Devices),
+    /// What one line of `xm list` needs. Our own: an original daemon takes the word for true and sends trees.
+    Rows,
+}
+
+/// From `detail`, the first argument, and `full`, the one at `full_at`.
+fn shape(arguments: &Arguments<'_>, full_at: usize) -> Shape {
+    if arguments.text(0).is_ok_and(|word| word == "rows") {
+        return Shape::Rows;
+    }
+    match arguments.truth(0, Truth::Yes) {
+        Truth::Yes => Shape::Trees(devices(arguments.truth(full_at, Truth::No))),
+        Truth::No => Shape::Names,
+    }
+}
+
+async fn answer_list(api: &Api, shape: Shape, fits: impl Fn(PowerState) -> bool) -> Answer {
     let listed = api.manager.list().await.map_err(|error| fault::of_request(&error, ""))?;
     let fitting = listed.iter().filter(|one| fits(PowerState::of(&one.facts())));
-    let answer = fitting.map(|one| match detail {
-        Truth::Yes => trees::tree_of(one, devices(full)),
-        Truth::No => Sxp::from(one.name()),
+    let answer = fitting.map(|one| match shape {
+        Shape::Names => Sxp::from(one.name()),
+        Shape::Trees(devices) => trees::tree_of(one, devices),
+        Shape::Rows => trees::row_of(one),
     });
     Ok(Sxp::List(answer.collect()))
 }
@@ -69,7 +88,10 @@ pub(super) async fn create(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.create", params, 1, 1)?;
     let config = DomainConfig::from_sxp(arguments.tree(0)?).map_err(|faults| fault::of_config(&faults))?;
     if let Some(reason) = api.manager.context().hypervisor.read_only_reason() {
-        return Err(Fault::generic(classic::creating_failed(&config.name, None)).because(reason));
+        let fault = Fault::generic(classic::creating_failed(&config.name, None)).because(reason);
+        return Err(fault.hint(
+            "domains can be looked at; to make some, install a release of xend-rs that knows this Xen",
+        ));
     }
     let (name, uuid) = (config.name.clone(), config.uuid);
     let failed = |error: RequestError| fault::of_request(&error, &name);

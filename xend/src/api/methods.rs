@@ -48,6 +48,20 @@ impl Api {
         Self { manager, log }
     }
 
+    /// Whether a method changes nothing, so that it may end anywhere when its client goes away.
+    pub fn only_looks(method: &str) -> bool {
+        const LOOKS: [&str; 7] = [
+            "xend.domain",
+            "xend.domain.getRestartCount",
+            "xend.domain.getVCPUInfo",
+            "xend.domain.getpauseflag",
+            "xend.domains",
+            "xend.domains_with_state",
+            "xend.node.info",
+        ];
+        LOOKS.contains(&method)
+    }
+
     /// Carries out one call.
     pub async fn call(&self, method: &str, params: &[Sxp]) -> Result<Sxp, Fault> {
         match method {

@@ -17,7 +17,7 @@ use axum::{
 };
 use tokio::net::UnixListener;
 use tracing::warn;
-use xend_api::{Fault, xmlrpc};
+use xend_api::{Fault, Sxp, xmlrpc};
 
 use super::Api;
 
@@ -68,23 +68,25 @@ pub async fn serve(api: Api, socket: &Path, ready: impl FnOnce()) -> Result<(), 
 }
 
 async fn answer(State(api): State<Arc<Api>>, body: Bytes) -> Response {
-    // On a task of its own: a client that goes away in the middle must not stop what it has begun.
-    let work = tokio::spawn(async move {
-        let answer = match xmlrpc::parse_call(&body) {
-            Ok(call) => api.call(&call.method, &call.params).await,
-            Err(error) => {
-                warn!("a request could not be read: {error}");
-                Err(Fault::internal(error.to_string()))
-            }
-        };
-        xmlrpc::write_response(&answer)
-    });
-    let text = match work.await {
-        Ok(text) => text,
-        Err(_) => {
-            xmlrpc::write_response(&Err(Fault::internal("the request ended in a fault of xend itself")))
+    let call = match xmlrpc::parse_call(&body) {
+        Ok(call) => call,
+        Err(error) => {
+            warn!("a request could not be read: {error}");
+            return reply(&Err(Fault::internal(error.to_string())));
         }
     };
+    if Api::only_looks(&call.method) {
+        return reply(&api.call(&call.method, &call.params).await);
+    }
+    // On a task of its own: a client that goes away in the middle must not stop what it has begun.
+    match tokio::spawn(async move { api.call(&call.method, &call.params).await }).await {
+        Ok(answer) => reply(&answer),
+        Err(_) => reply(&Err(Fault::internal("the request ended in a fault of xend itself"))),
+    }
+}
+
+fn reply(answer: &Result<Sxp, Fault>) -> Response {
+    let text = xmlrpc::write_response(answer);
     (StatusCode::OK, [(header::CONTENT_TYPE, "text/xml")], text).into_response()
 }
 

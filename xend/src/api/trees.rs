@@ -4,7 +4,7 @@ use uuid::Uuid;
 use xend_api::Sxp;
 
 use crate::{
-    domain::{Devices, DomainConfig, DomainTree, domain_tree},
+    domain::{Devices, DomainConfig, DomainTree, domain_tree, state_letters},
     manager::{Listed, Owner},
 };
 
@@ -35,6 +35,32 @@ pub(super) fn tree_of(listed: &Listed, devices: Devices) -> Sxp {
             devices,
         }),
     }
+}
+
+/// `(row NAME DOMID MEM VCPUS STATE CPU_TIME START_TIME POOL LABEL)`, nil for what is not known.
+pub(super) fn row_of(listed: &Listed) -> Sxp {
+    let facts = listed.facts();
+    let (memory_mib, start_time, pool) = match &listed.owner {
+        Owner::Ours(view) => {
+            let pool = view.config.plain_value("pool_name").cloned();
+            (view.config.memory_mib, Sxp::from(view.start_time), pool)
+        }
+        Owner::Foreign { memory_mib, .. } => (*memory_mib, Sxp::Nil, None),
+    };
+    Sxp::form(
+        "row",
+        [
+            Sxp::from(listed.name()),
+            Sxp::Int(i64::from(listed.info.domid.0)),
+            Sxp::Int(memory_mib as i64),
+            Sxp::Int(i64::from(facts.online_vcpus)),
+            Sxp::from(state_letters(&facts)),
+            Sxp::from(facts.cpu_seconds),
+            start_time,
+            pool.unwrap_or_else(|| Sxp::from("Pool-0")),
+            Sxp::Nil,
+        ],
+    )
 }
 
 /// What can be said of a domain whose configuration another tool keeps.

@@ -40,7 +40,7 @@ impl Manager {
         for fault in &faults {
             error!("{}; the domain is treated as another tool's", chain(fault));
         }
-        let infos = self.infos().await?;
+        let infos = self.infos()?;
         let mut looks = Vec::new();
         for record in records {
             looks.extend(self.take_over(record, &infos).await);
@@ -124,7 +124,7 @@ impl Manager {
     /// Sends a look to every domain of ours that is not plainly alive. Called on news from the store's daemon.
     pub async fn look_for_changes(&self) -> Result<(), RequestError> {
         let infos: std::collections::HashMap<Uuid, DomainInfo> =
-            self.infos().await?.into_iter().map(|info| (info.uuid, info)).collect();
+            self.infos()?.into_iter().map(|info| (info.uuid, info)).collect();
         for (uuid, entry) in self.entries() {
             let (phase, domid) = {
                 let view = entry.view.borrow();

@@ -61,7 +61,7 @@ impl Listed {
 impl Manager {
     /// Every live domain, by name.
     pub async fn list(&self) -> Result<Vec<Listed>, RequestError> {
-        let infos = self.infos().await?;
+        let infos = self.infos()?;
         let mut ours: HashMap<Uuid, View> =
             self.entries().into_iter().map(|(uuid, entry)| (uuid, entry.view.borrow().clone())).collect();
         let (known, foreign): (Vec<_>, Vec<_>) =
@@ -109,8 +109,7 @@ impl Manager {
         let Some(domid) = view.domid else { return Ok(None) };
         let info = self
             .context
-            .with_xen(move |xen| xen.info(domid))
-            .await
+            .glance(|xen| xen.info(domid))
             .map_err(|source| RequestError::Xen { act: "look at the domain", source })?;
         let info = info.filter(|info| info.uuid == uuid);
         Ok(info.map(|info| Listed { info, owner: Owner::Ours(Box::new(view)) }))
@@ -119,7 +118,7 @@ impl Manager {
     /// A domain of another tool that has this name or UUID already.
     pub(super) async fn find_foreign(&self, name: &str, uuid: Uuid) -> Result<Option<DomId>, RequestError> {
         let ours: Vec<Uuid> = self.entries().into_iter().map(|(uuid, _)| uuid).collect();
-        let mut infos = self.infos().await?;
+        let mut infos = self.infos()?;
         infos.retain(|info| info.domid == DomId::DOM0 || !ours.contains(&info.uuid));
         if let Some(same) = infos.iter().find(|info| info.uuid == uuid && info.domid != DomId::DOM0) {
             return Ok(Some(same.domid));
@@ -129,28 +128,36 @@ impl Manager {
     }
 
     /// The live domains as Xen has them.
-    pub(super) async fn infos(&self) -> Result<Vec<DomainInfo>, RequestError> {
-        let listed = self.context.with_xen(|xen| xen.list()).await;
+    pub(super) fn infos(&self) -> Result<Vec<DomainInfo>, RequestError> {
+        let listed = self.context.glance(|xen| xen.list());
         listed.map_err(|source| RequestError::Xen { act: "list the domains", source })
     }
 
     async fn describe_foreign(&self, infos: Vec<DomainInfo>) -> Result<Vec<Listed>, RequestError> {
+        let (dom0, others): (Vec<_>, Vec<_>) = infos.into_iter().partition(|info| info.domid == DomId::DOM0);
+        // Domain 0 is known without asking the store, which on most hosts saves the whole question.
+        let mut described: Vec<Listed> = dom0
+            .into_iter()
+            .map(|info| {
+                let owner = Owner::Foreign { name: "Domain-0".to_owned(), memory_mib: info.tot_pages / 256 };
+                Listed { info, owner }
+            })
+            .collect();
+        if others.is_empty() {
+            return Ok(described);
+        }
         let nodes_of =
             |info: &DomainInfo| [paths::domain_name(info.domid.0), paths::memory_target(info.domid.0)];
-        let wanted: Vec<String> = infos.iter().flat_map(nodes_of).collect();
+        let wanted: Vec<String> = others.iter().flat_map(nodes_of).collect();
         let failed = |source| RequestError::Store { act: "read the names of the domains", source };
         let nodes = self.context.store.read_many(&wanted).await.map_err(failed)?;
-        let described = infos.into_iter().zip(nodes.chunks(2)).map(|(info, nodes)| {
-            let default = if info.domid == DomId::DOM0 {
-                "Domain-0".to_owned()
-            } else {
-                format!("Domain-{}", info.domid)
-            };
-            let name = nodes[0].clone().filter(|name| !name.is_empty()).unwrap_or(default);
+        described.extend(others.into_iter().zip(nodes.chunks(2)).map(|(info, nodes)| {
+            let default = || format!("Domain-{}", info.domid);
+            let name = nodes[0].clone().filter(|name| !name.is_empty()).unwrap_or_else(default);
             let target_kib = nodes[1].as_deref().and_then(|kib| kib.trim().parse::<u64>().ok());
             let memory_mib = target_kib.unwrap_or(info.tot_pages * 4) / 1024;
             Listed { info, owner: Owner::Foreign { name, memory_mib } }
-        });
-        Ok(described.collect())
+        }));
+        Ok(described)
     }
 }

@@ -4,10 +4,14 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use hypervisor::DomId;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, timeout_at},
+};
 use uuid::Uuid;
 
 use super::{
@@ -19,9 +23,12 @@ use super::{
 };
 use crate::{
     devices,
-    domain::{DomainConfig, DomainRecord},
+    domain::{DomainConfig, DomainRecord, Phase},
     operations::{Context, Domain},
 };
+
+/// How long a new domain waits for one of its name that is being taken away.
+const LEAVING_LIMIT: Duration = Duration::from_secs(30);
 
 /// All domains of this host, as requests see them.
 #[derive(Clone)]
@@ -56,10 +63,51 @@ impl Manager {
         if let Some(foreign) = self.find_foreign(&name, uuid).await? {
             return Err(RequestError::Exists { name, domid: Some(foreign.0) });
         }
+        self.wait_for_leaving(&name, uuid).await?;
         let entry = self.start_task(Domain::new(DomainRecord::creating(config)), End::Open)?;
         self.ask(&entry, Message::Create).await?;
         let domid = entry.view.borrow().domid;
         domid.ok_or(RequestError::WentAway { name })
+    }
+
+    /// A domain that a client saw go may still have its nodes and its record: waits until its name and UUID are free.
+    async fn wait_for_leaving(&self, name: &str, uuid: Uuid) -> Result<(), RequestError> {
+        let deadline = Instant::now() + LEAVING_LIMIT;
+        while let Some((other, entry)) = self.clash(name, uuid) {
+            if !self.is_leaving(other, &entry).await? {
+                return Ok(());
+            }
+            Self::look(&entry);
+            if timeout_at(deadline, entry.queue.closed()).await.is_err() {
+                return Ok(());
+            }
+            // Its place in the table goes right behind its queue.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn is_leaving(&self, uuid: Uuid, entry: &Entry) -> Result<bool, RequestError> {
+        let (phase, domid) = {
+            let view = entry.view.borrow();
+            (view.phase, view.domid)
+        };
+        match (phase, domid) {
+            (Phase::Ending, _) => Ok(true),
+            (Phase::Creating | Phase::Restarting, _) | (Phase::Live, None) => Ok(false),
+            (Phase::Live, Some(domid)) => {
+                let info = self.context.with_xen(move |xen| xen.info(domid)).await;
+                let info = info.map_err(|source| RequestError::Xen { act: "look at the domain", source })?;
+                Ok(!info.is_some_and(|info| info.uuid == uuid && !info.flags.dying))
+            }
+        }
+    }
+
+    /// The domain of ours that has this name or UUID.
+    fn clash(&self, name: &str, uuid: Uuid) -> Option<(Uuid, Entry)> {
+        let table = self.lock();
+        let clash = table.iter().find(|(other, entry)| **other == uuid || entry.name == name);
+        clash.map(|(other, entry)| (*other, entry.clone()))
     }
 
     /// Pauses or unpauses a domain of ours.
@@ -77,7 +125,7 @@ impl Manager {
         match self.ask(&self.entry(uuid)?, Message::Destroy).await {
             // It went of itself meanwhile, which is what was wanted.
             Err(RequestError::WentAway { .. })
-                if !self.infos().await?.iter().any(|info| info.uuid == uuid) =>
+                if !self.infos()?.iter().any(|info| info.uuid == uuid) =>
             {
                 Ok(())
             }

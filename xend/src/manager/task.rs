@@ -346,6 +346,7 @@ impl Task {
     /// Takes the domain away and makes it again; its devices are connected before it runs, as a client would do it.
     async fn restart(&mut self) -> Next {
         let old = self.domid_text();
+        self.view.send_modify(|view| view.phase = Phase::Restarting);
         let steps = plan(Operation::Restart);
         let made = steps.iter().position(|step| *step == Step::AwaitDevices).unwrap_or(steps.len());
         let (make, start) = steps.split_at(made);
@@ -368,6 +369,8 @@ impl Task {
     }
 
     async fn take_away(&mut self, operation: Operation) -> Result<(), OperationError> {
+        // Before Xen lets go of it: whoever wants its name knows then that it will be free.
+        self.view.send_modify(|view| view.phase = Phase::Ending);
         run(&self.context, &mut self.domain, &plan(operation)).await
     }
 

@@ -52,7 +52,7 @@ pub(super) fn view_of(domain: &Domain) -> View {
         restart_count: record.restart_count,
         rings: live.and_then(|live| live.rings),
         console_port: live.and_then(|live| live.ports).map(|(_, console)| console),
-        notes: Arc::new(live.map(|live| live.notes.clone()).unwrap_or_default()),
+        notes: Arc::new(record.notes.clone()),
         vif_scripts: Arc::new(live.map(|live| live.vif_scripts.clone()).unwrap_or_default()),
         paused_by_admin: false,
         wiring: live.and_then(|live| live.wiring.as_ref()).map(Wiring::watch),

@@ -66,6 +66,12 @@ impl Context {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
+    /// Asks Xen something that it answers as quickly as the kernel answers a system call: what there is, how it stands.
+    /// Everything longer, and everything that changes something, goes through [`Context::with_xen`].
+    pub fn glance<T>(&self, ask: impl FnOnce(&dyn Hypervisor) -> T) -> T {
+        ask(self.hypervisor.as_ref())
+    }
+
     /// Runs a blocking piece of work with the hypervisor at hand on a worker thread.
     pub async fn with_xen<T: Send + 'static>(
         &self,

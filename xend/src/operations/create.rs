@@ -100,7 +100,7 @@ pub(super) async fn build(context: &Context, domain: &mut Domain) -> Result<(), 
         .await
         .map_err(|source| memory_or_build(name, source))?;
     live.rings = Some((built.store_mfn, built.console_mfn));
-    live.notes = built.notes;
+    domain.record.notes = built.notes;
     domain.record.start_time = now();
     Ok(())
 }

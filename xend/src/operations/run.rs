@@ -43,8 +43,6 @@ pub struct Live {
     pub ports: Option<(u32, u32)>,
     /// Frames of the store and the console ring.
     pub rings: Option<(u64, u64)>,
-    /// The kernel's ELF notes.
-    pub notes: Vec<(String, String)>,
     /// Where each vif's script was found.
     pub vif_scripts: Vec<String>,
     /// The wiring of its devices; `None` once it has been stopped.
@@ -54,7 +52,7 @@ pub struct Live {
 impl Live {
     /// An empty domain.
     pub fn new(domid: DomId) -> Self {
-        Self { domid, ports: None, rings: None, notes: Vec::new(), vif_scripts: Vec::new(), wiring: None }
+        Self { domid, ports: None, rings: None, vif_scripts: Vec::new(), wiring: None }
     }
 }
 
