@@ -2,7 +2,7 @@
 //! it is what tells our domains from those of other tools after a restart (`docs/architecture.md`).
 //!
 //! ```text
-//! (xend_record (version 1) (phase live) (start_time 1300000000.12) (restart_count 0) (domain (name vm1) …))
+//! (xend_record (version 1) (phase live) (start_time 1300000000.12) (restart_count 0) (notes …) (domain (name vm1) …))
 //! ```
 
 use xend_api::{Sxp, sxp};
@@ -54,6 +54,8 @@ pub struct DomainRecord {
     pub start_time: f64,
     /// How often it has been started again.
     pub restart_count: i64,
+    /// ELF notes of the kernel it was built from; none before.
+    pub notes: Vec<(String, String)>,
 }
 
 /// Why a record can't be used.
@@ -82,7 +84,7 @@ pub enum RecordFault {
 impl DomainRecord {
     /// A domain that is about to be made.
     pub fn creating(config: DomainConfig) -> Self {
-        Self { phase: Phase::Creating, config, start_time: 0.0, restart_count: 0 }
+        Self { phase: Phase::Creating, config, start_time: 0.0, restart_count: 0, notes: Vec::new() }
     }
 
     /// The file's text.
@@ -94,6 +96,7 @@ impl DomainRecord {
                 Sxp::pair("phase", self.phase.word()),
                 Sxp::pair("start_time", format!("{:.3}", self.start_time)),
                 Sxp::pair("restart_count", self.restart_count),
+                Sxp::form("notes", self.notes.iter().map(|(name, value)| Sxp::pair(name, value.as_str()))),
                 config_tree(&self.config),
             ],
         );
@@ -119,8 +122,15 @@ impl DomainRecord {
             config: DomainConfig::from_sxp(tree).map_err(RecordFault::Config)?,
             start_time: start.ok_or(missing("start_time"))?,
             restart_count: record.value("restart_count").and_then(Sxp::int).unwrap_or(0),
+            notes: record.child("notes").map(notes).unwrap_or_default(),
         })
     }
+}
+
+/// Only shown to people: what is no pair is left out.
+fn notes(form: &Sxp) -> Vec<(String, String)> {
+    let pair = |note: &Sxp| Some((note.name()?.to_owned(), note.items().get(1)?.atom()?));
+    form.items().iter().skip(1).filter_map(pair).collect()
 }
 
 #[cfg(test)]
@@ -140,6 +150,8 @@ mod tests {
         record.phase = Phase::Live;
         record.start_time = 1_300_000_000.125;
         record.restart_count = 3;
+        record.notes =
+            vec![("GUEST_OS".to_owned(), "linux".to_owned()), ("FEATURES".to_owned(), "!a|b".to_owned())];
         let back = DomainRecord::from_text(&record.to_text()).unwrap();
         // An unset script reads back as unset, so that a later change of the settings still counts.
         assert_eq!(back, record);
