@@ -394,6 +394,8 @@ fn refuse_doubles(devices: &mut [DeviceConfig], faults: &mut Vec<ConfigFault>) {
 
 /// What would change the domain if it were obeyed and is not obeyed yet.
 fn refuse_what_is_not_there(tree: &Sxp, faults: &mut Vec<ConfigFault>) {
+    let empty = Sxp::List(Vec::new());
+    let image = tree.value("image").unwrap_or(&empty);
     let text = |key: &str| tree.value(key).and_then(Sxp::atom).unwrap_or_default();
     let mut not_yet = |what: String| faults.push(ConfigFault::NotYet { what });
     if !text("bootloader").is_empty() {
@@ -405,6 +407,30 @@ fn refuse_what_is_not_there(tree: &Sxp, faults: &mut Vec<ConfigFault>) {
     }
     if tree.child("security").is_some() || tree.child("security_label").is_some() {
         not_yet("a security label".to_owned());
+    }
+    let pinned = |cpus: &Sxp| cpus.items().iter().any(|one| !one.items().is_empty() || one.atom().is_some());
+    if tree.child("cpu").is_some()
+        || tree.value("cpus").is_some_and(|cpus| pinned(cpus) || cpus.atom().is_some())
+    {
+        not_yet("pinning vcpus to processors (cpus)".to_owned());
+    }
+    if text("on_xend_stop") == "suspend" {
+        not_yet("on_xend_stop = suspend".to_owned());
+    }
+    // Their other value is what every domain has.
+    let numbers = [("cpu_weight", 256), ("cpu_cap", 0), ("localtime", 0), ("machine_address_size", 0)];
+    let image_numbers =
+        [("superpages", 0), ("tsc_mode", 0), ("memory_sharing", 0), ("suppress_spurious_page_faults", 0)];
+    let given = |tree: &Sxp, key: &str| tree.value(key).and_then(Sxp::int);
+    for (key, usual) in numbers {
+        if given(tree, key).is_some_and(|n| n != usual) {
+            not_yet(format!("{key} = {}", text(key)));
+        }
+    }
+    for (key, usual) in image_numbers {
+        if given(image, key).or_else(|| given(tree, key)).is_some_and(|n| n != usual) {
+            not_yet(format!("{key} other than {usual}"));
+        }
     }
 }
 
@@ -487,6 +513,19 @@ mod tests {
         .unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults.iter().all(|fault| fault.to_string().contains("not there yet")), "{faults:?}");
+    }
+
+    #[test]
+    fn an_option_that_would_have_no_effect_is_refused_and_its_usual_value_is_not() {
+        let with =
+            |extra: &str| parse(&format!("(vm (name a) (memory 64) (image (linux (kernel /k))) {extra})"));
+        for extra in
+            ["(cpus (0 1))", "(cpus ((0 1)))", "(cpu 3)", "(cpu_weight 512)", "(localtime 1)", "(tsc_mode 2)"]
+        {
+            let faults = with(extra).expect_err(extra);
+            assert!(faults[0].to_string().contains("not there yet"), "{extra}: {}", faults[0]);
+        }
+        with("(cpus (())) (cpu_weight 256) (cpu_cap 0) (localtime 0)").unwrap();
     }
 
     #[test]

@@ -124,12 +124,23 @@ impl Manager {
     pub async fn destroy(&self, uuid: Uuid) -> Result<(), RequestError> {
         match self.ask(&self.entry(uuid)?, Message::Destroy).await {
             // It went of itself meanwhile, which is what was wanted.
-            Err(RequestError::WentAway { .. })
-                if !self.infos()?.iter().any(|info| info.uuid == uuid) =>
-            {
+            Err(RequestError::WentAway { .. }) if !self.infos()?.iter().any(|info| info.uuid == uuid) => {
                 Ok(())
             }
             other => other,
+        }
+    }
+
+    /// The daemon is being stopped: guests whose `on_xend_stop` says so are asked to end. Nobody waits for them.
+    pub async fn act_on_stop(&self) {
+        for (uuid, entry) in self.entries() {
+            let wanted = {
+                let view = entry.view.borrow();
+                view.config.plain_value("on_xend_stop").and_then(xend_api::Sxp::text) == Some("shutdown")
+            };
+            if wanted && let Err(fault) = self.shutdown(uuid, ShutdownReason::Poweroff).await {
+                tracing::warn!(name = %entry.name, "on_xend_stop: {fault}");
+            }
         }
     }
 

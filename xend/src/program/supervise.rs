@@ -21,6 +21,8 @@ use crate::settings::Places;
 pub(super) const SUPERVISOR: &str = "run-supervisor";
 /// Command word of the worker; not for people.
 pub(super) const WORKER: &str = "run-worker";
+/// Exit status of a worker that asks to be started again.
+pub(super) const START_AGAIN: u8 = 75;
 /// A worker that dies sooner than this after its start is started again ever more slowly.
 const SHORT_LIFE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -163,6 +165,10 @@ fn judge(ended: Option<ExitStatus>, places: &Places) -> Option<ExitCode> {
     };
     let Some(status) = ended else { return end(1) };
     match (status.code(), status.signal()) {
+        (Some(code), _) if code == i32::from(START_AGAIN) => {
+            eprintln!("Xend lost xenstored.  Restarting it.");
+            None
+        }
         (Some(code), _) => {
             eprintln!("Xend exited with status {code}.");
             end(u8::try_from(code).unwrap_or(1))

@@ -12,6 +12,7 @@ use xenstore::{Endpoint, Store};
 use super::{
     command::Options,
     log::{self, Foreground},
+    supervise,
 };
 use crate::{
     api::{self, Api},
@@ -45,7 +46,8 @@ pub(super) fn main(options: &Options, places: &Places) -> ExitCode {
         Err(error) => Err(error.into()),
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::Told) => ExitCode::SUCCESS,
+        Ok(Ended::LostStore) => ExitCode::from(supervise::START_AGAIN),
         Err(error) => {
             error!("Exception starting xend ({error:#})");
             eprintln!("Exception starting xend: {error:#}");
@@ -55,7 +57,15 @@ pub(super) fn main(options: &Options, places: &Places) -> ExitCode {
     }
 }
 
-async fn work(options: &Options, places: &Places, log: &Path) -> anyhow::Result<()> {
+/// Why the worker's work is over.
+enum Ended {
+    /// A signal said so.
+    Told,
+    /// The store's daemon is gone; a worker that is started anew connects to its successor.
+    LostStore,
+}
+
+async fn work(options: &Options, places: &Places, log: &Path) -> anyhow::Result<Ended> {
     info!("Xend Daemon started");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -75,18 +85,24 @@ async fn work(options: &Options, places: &Places, log: &Path) -> anyhow::Result<
     tokio::pin!(news);
     loop {
         tokio::select! {
-            ended = &mut serve => return ended.context("the request server ended"),
-            // Without the store nothing can be done; the supervisor starts a worker that connects anew.
-            lost = &mut news => anyhow::bail!("lost xenstored: {}", lost?),
+            ended = &mut serve => {
+                ended.context("the request server ended")?;
+                anyhow::bail!("the request server ended");
+            }
+            lost = &mut news => {
+                error!("lost xenstored: {}; starting again", lost?);
+                return Ok(Ended::LostStore);
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => reload(&manager, places).await,
         }
     }
+    manager.act_on_stop().await;
     info!("stopping; guests go on");
     let _ = std::fs::remove_file(&socket);
     drop(simulation);
-    Ok(())
+    Ok(Ended::Told)
 }
 
 async fn open(options: &Options, places: &Places) -> anyhow::Result<(Parts, Option<SimulatedHost>)> {
@@ -130,7 +146,7 @@ fn read_settings(places: &Places) -> Settings {
         Ok(forms) => {
             let (settings, complaints) = Settings::from_forms(&forms);
             for complaint in complaints {
-                warn!("{}: {complaint}; its default is used", path.display());
+                warn!("{}: {complaint}; the default is used", path.display());
             }
             settings
         }

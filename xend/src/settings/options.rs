@@ -1,6 +1,6 @@
 //! The options of `xend-config.sxp` that this version obeys (`xend-daemon` §1.4). The first of several wins.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use xend_api::Sxp;
 
@@ -20,6 +20,9 @@ pub struct Settings {
     /// After this long without an answer to a shutdown request the log says so.
     pub shutdown_notice: Duration,
 }
+
+/// Options that have an effect.
+const OBEYED: [&str; 4] = ["vif-script", "device-create-timeout", "device-destroy-timeout", "console-limit"];
 
 impl Default for Settings {
     fn default() -> Self {
@@ -56,6 +59,12 @@ impl Settings {
         if let Some(script) = option(forms, "vif-script").and_then(Sxp::atom) {
             settings.vif_script = script;
         }
+        let ignored = forms.iter().filter_map(Sxp::name).filter(|name| !OBEYED.contains(name));
+        let ignored: BTreeSet<&str> = ignored.collect();
+        if !ignored.is_empty() {
+            let names: Vec<&str> = ignored.into_iter().collect();
+            complaints.push(format!("this version does not obey these options yet: {}", names.join(", ")));
+        }
         (settings, complaints)
     }
 }
@@ -71,13 +80,19 @@ mod tests {
     #[test]
     fn the_first_of_several_options_wins_and_bad_numbers_are_named() {
         let forms = xend_api::sxp::parse(
-            "(vif-script vif-route) (vif-script vif-nat) (device-create-timeout 7) (console-limit lots)",
+            "(vif-script vif-route) (vif-script vif-nat) (device-create-timeout 7) (console-limit lots) (dom0-cpus 1)",
         )
         .unwrap();
         let (settings, complaints) = Settings::from_forms(&forms);
         assert_eq!(settings.vif_script, "vif-route");
         assert_eq!(settings.device_create_timeout, Duration::from_secs(7));
         assert_eq!(settings.console_limit_kib, 1024);
-        assert_eq!(complaints, ["cannot read the number in (console-limit …)"]);
+        assert_eq!(
+            complaints,
+            [
+                "cannot read the number in (console-limit …)",
+                "this version does not obey these options yet: dom0-cpus"
+            ]
+        );
     }
 }
