@@ -12,7 +12,6 @@
 use std::{
     collections::HashMap,
     fs::{self, DirBuilder, File, OpenOptions},
-    hash::{DefaultHasher, Hash, Hasher},
     io,
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -23,6 +22,7 @@ use std::{
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::{
+    digest::{Digest, digest},
     error::KernelError,
     image::{Image, Stamp},
     kernel::KernelFile,
@@ -32,8 +32,9 @@ use super::{
 /// First bytes of an entry; the digit is the version of its layout.
 const MAGIC: &[u8; 16] = b"xend kernel v1\n\0";
 const HEADER: usize = 4096;
-/// Bytes of the header that are used, its own checksum last.
-const USED: usize = 16 + 7 * 8 + 8 + 8 + 4 + 1 + 4;
+/// Numbers in the header behind the magic, its own checksum last.
+const NUMBERS: usize = 12;
+const USED: usize = MAGIC.len() + NUMBERS * 8;
 /// Stamps younger than this are not relied on. Longer than a kernel leaves a mapped page dirty without a new stamp.
 const SETTLED: Duration = Duration::from_secs(60);
 const BUFFER: usize = 256 << 10;
@@ -81,10 +82,15 @@ struct Verified {
 /// What the header page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Header {
+    /// What it was made from …
     stamp: Stamp,
-    digest: u64,
+    /// … and the checksum of that file.
+    source: u64,
+    /// Bytes of the unpacked kernel.
     len: u64,
-    crc: u32,
+    /// Its checksum.
+    image: u64,
+    /// The stamp was old enough to be relied on.
     settled: bool,
 }
 
@@ -165,10 +171,10 @@ impl KernelCache {
         }
         let verified = self.state().verified.get(&kernel.stamp).copied().filter(|seen| seen.entry == entry);
         let settled = header.settled || verified.is_some_and(|seen| seen.settled);
-        if !settled && digest_of(&kernel.file)? != header.digest {
+        if !settled && digest_of(&kernel.file)? != header.source {
             return Ok(None);
         }
-        if verified.is_none() && checksum(&file, header.len)? != header.crc {
+        if verified.is_none() && checksum(&file, header.len)? != header.image {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "checksum does not match"));
         }
         // For the choice of what to drop first; without it the choice is merely worse.
@@ -219,15 +225,15 @@ impl KernelCache {
         let mut source = Source::new(&kernel.file, &kernel.payload).map_err(read_error)?;
         let mut sink = Sink::new(file, base, self.limits.unpacked_bytes);
         let outcome = unpack(&kernel.payload, &mut source, &mut sink);
-        let (len, crc) = (sink.written(), sink.crc());
+        let (len, image_digest) = (sink.written(), sink.digest());
         outcome.map_err(|failure| self.unpack_error(kernel, failure, len))?;
-        let digest = source.digest().map_err(read_error)?;
+        let source_digest = source.digest().map_err(read_error)?;
         let image = file.try_clone().map_err(|source| KernelError::Store { path: path(), source })?;
         let now = Stamp::of(&kernel.file.metadata().map_err(read_error)?);
         if kernel.stamp.content_differs(&now) {
             return Err(KernelError::Changed { path: path() });
         }
-        let header = Header { stamp: now, digest, len, crc, settled: false };
+        let header = Header { stamp: now, source: source_digest, len, image: image_digest, settled: false };
         Ok((Image::new(Arc::new(image), base, len), Some(header).filter(|_| now == kernel.stamp)))
     }
 
@@ -329,20 +335,19 @@ impl Drop for Draft {
 }
 
 impl Header {
+    fn numbers(&self) -> [u64; NUMBERS - 1] {
+        let Stamp { dev, ino, size, mtime, ctime } = self.stamp;
+        let times = [mtime.0, mtime.1, ctime.0, ctime.1].map(i64::cast_unsigned);
+        let settled = u64::from(self.settled);
+        [dev, ino, size, times[0], times[1], times[2], times[3], self.source, self.len, self.image, settled]
+    }
+
     fn bytes(&self) -> [u8; HEADER] {
-        let mut bytes = Vec::with_capacity(HEADER);
-        bytes.extend_from_slice(MAGIC);
-        for number in [self.stamp.dev, self.stamp.ino, self.stamp.size] {
+        let mut bytes = MAGIC.to_vec();
+        for number in self.numbers() {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
-        for number in [self.stamp.mtime.0, self.stamp.mtime.1, self.stamp.ctime.0, self.stamp.ctime.1] {
-            bytes.extend_from_slice(&number.to_le_bytes());
-        }
-        bytes.extend_from_slice(&self.digest.to_le_bytes());
-        bytes.extend_from_slice(&self.len.to_le_bytes());
-        bytes.extend_from_slice(&self.crc.to_le_bytes());
-        bytes.push(u8::from(self.settled));
-        bytes.extend_from_slice(&crc_of(&bytes).to_le_bytes());
+        bytes.extend_from_slice(&digest(&bytes).to_le_bytes());
         let mut page = [0; HEADER];
         page[..USED].copy_from_slice(&bytes);
         page
@@ -351,24 +356,22 @@ impl Header {
     fn read(file: &File) -> io::Result<Self> {
         let mut page = [0; HEADER];
         file.read_exact_at(&mut page, 0)?;
-        let long = |index: usize| {
-            let at = MAGIC.len() + index * 8;
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&page[at..at + 8]);
-            u64::from_le_bytes(bytes)
-        };
-        let half = |at: usize| u32::from_le_bytes([page[at], page[at + 1], page[at + 2], page[at + 3]]);
-        let time = |index| (long(index).cast_signed(), long(index + 1).cast_signed());
-        let stamp = Stamp { dev: long(0), ino: long(1), size: long(2), mtime: time(3), ctime: time(5) };
-        let header = Self { stamp, digest: long(7), len: long(8), crc: half(88), settled: page[92] != 0 };
-        let len = file.metadata()?.len();
-        if !page.starts_with(MAGIC) || half(USED - 4) != crc_of(&page[..USED - 4]) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "header is damaged"));
+        let damaged = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+        let mut numbers = [0; NUMBERS];
+        for (number, bytes) in numbers.iter_mut().zip(page[MAGIC.len()..].as_chunks::<8>().0) {
+            *number = u64::from_le_bytes(*bytes);
         }
-        if header.len.checked_add(HEADER as u64) != Some(len) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "length does not match"));
+        let [dev, ino, size, mtime, mtime_ns, ctime, ctime_ns, source, len, image, settled, sum] = numbers;
+        if !page.starts_with(MAGIC) || sum != digest(&page[..USED - 8]) {
+            return Err(damaged("header is damaged"));
         }
-        Ok(header)
+        if len.checked_add(HEADER as u64) != Some(file.metadata()?.len()) {
+            return Err(damaged("length does not match"));
+        }
+        let mtime = (mtime.cast_signed(), mtime_ns.cast_signed());
+        let ctime = (ctime.cast_signed(), ctime_ns.cast_signed());
+        let stamp = Stamp { dev, ino, size, mtime, ctime };
+        Ok(Self { stamp, source, len, image, settled: settled != 0 })
     }
 }
 
@@ -403,28 +406,21 @@ fn entry_name(stamp: &Stamp) -> String {
 
 /// Only a name: the stamp itself is compared from the header.
 fn hash(stamp: &Stamp) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    stamp.hash(&mut hasher);
-    hasher.finish()
+    let header = Header { stamp: *stamp, source: 0, len: 0, image: 0, settled: false };
+    digest(&header.numbers().map(u64::to_le_bytes).concat())
 }
 
-fn crc_of(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
-}
-
-fn checksum(file: &File, len: u64) -> io::Result<u32> {
-    let mut crc = flate2::Crc::new();
+fn checksum(file: &File, len: u64) -> io::Result<u64> {
+    let mut digest = Digest::new();
     let mut buffer = vec![0; BUFFER];
     let mut at = 0;
     while at < len {
         let chunk = &mut buffer[..usize::try_from(len - at).unwrap_or(usize::MAX).min(BUFFER)];
         file.read_exact_at(chunk, HEADER as u64 + at)?;
-        crc.update(chunk);
+        digest.update(chunk);
         at += chunk.len() as u64;
     }
-    Ok(crc.sum())
+    Ok(digest.finish())
 }
 
 #[cfg(test)]

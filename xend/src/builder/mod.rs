@@ -12,6 +12,7 @@
 //! Everything here blocks. A kernel is hostile input: whatever it contains ends in an error that names the file.
 
 mod cache;
+mod digest;
 mod elf;
 mod error;
 mod features;

@@ -3,15 +3,18 @@
 
 use std::{
     fs::File,
-    hash::{DefaultHasher, Hasher},
-    io::{self, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
     os::unix::fs::FileExt,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use hypervisor::PAGE_SIZE;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-use super::kernel::{Format, Payload};
+use super::{
+    digest::Digest,
+    kernel::{Format, Payload},
+};
 
 /// Largest window of a stream: what `zstd --ultra -22` and the kernel's own xz setting use.
 const MAX_WINDOW: u64 = 128 << 20;
@@ -45,7 +48,7 @@ pub(super) struct Source<'a> {
     file: &'a File,
     position: u64,
     end: u64,
-    digest: DefaultHasher,
+    digest: Digest,
     failed: Option<io::Error>,
     starved: bool,
 }
@@ -53,7 +56,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// Stands at the first byte of `payload`, having digested what is before.
     pub(super) fn new(file: &'a File, payload: &Payload) -> io::Result<Self> {
-        let digest = DefaultHasher::new();
+        let digest = Digest::new();
         let mut source =
             Self { file, position: 0, end: payload.offset, digest, failed: None, starved: false };
         source.drain()?;
@@ -99,7 +102,7 @@ impl Read for Source<'_> {
         if got == 0 && !buffer.is_empty() {
             self.starved = true;
         }
-        self.digest.write(&buffer[..got]);
+        self.digest.update(&buffer[..got]);
         self.position += got as u64;
         Ok(got)
     }
@@ -110,21 +113,22 @@ pub(super) struct Sink<'a> {
     file: &'a File,
     base: u64,
     limit: u64,
-    crc: flate2::Crc,
+    digest: Digest,
     written: u64,
 }
 
 impl<'a> Sink<'a> {
     pub(super) fn new(file: &'a File, base: u64, limit: u64) -> Self {
-        Self { file, base, limit, crc: flate2::Crc::new(), written: 0 }
+        Self { file, base, limit, digest: Digest::new(), written: 0 }
     }
 
     pub(super) fn written(&self) -> u64 {
         self.written
     }
 
-    pub(super) fn crc(&self) -> u32 {
-        self.crc.sum()
+    /// Of all that was written.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest.clone().finish()
     }
 
     /// Half of a kernel is zeros. Where a whole page of them would go, the fresh file gets a hole instead.
@@ -145,7 +149,7 @@ impl<'a> Sink<'a> {
             }
             at = end;
         }
-        self.crc.update(bytes);
+        self.digest.update(bytes);
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -227,10 +231,14 @@ fn copy_from(reader: &mut impl Read, sink: &mut Sink<'_>) -> Result<(), Failure>
     }
 }
 
-fn decode_zstd(input: impl Read, sink: &mut Sink<'_>) -> Result<(), Failure> {
+/// A decoder that has seen a header takes its whole window at once when it begins. A new one grows it step by step and
+/// copies each time, which costs more than the decoding where page faults are dear, as they are in a PV dom0.
+fn decode_zstd(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<(), Failure> {
     let corrupt = |error| Failure::Corrupt(io::Error::other(error));
-    let mut reader =
-        ruzstd::decoding::StreamingDecoder::new_with_max_window_size(input, MAX_WINDOW).map_err(corrupt)?;
+    let mut decoder = FrameDecoder::new();
+    decoder.set_max_window_size(MAX_WINDOW);
+    decoder.init(input.fill_buf().map_err(Failure::Corrupt)?).map_err(corrupt)?;
+    let mut reader = StreamingDecoder::new_with_decoder(input, decoder).map_err(corrupt)?;
     copy_from(&mut reader, sink)?;
     let decoder = reader.into_frame_decoder();
     match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {

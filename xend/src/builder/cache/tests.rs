@@ -113,7 +113,7 @@ fn a_change_within_one_tick_of_the_clock_is_found_by_content() {
     let header = Header::read(&file).unwrap();
     assert_eq!(header.stamp, stamp);
     assert!(!header.settled, "the fixture was written a moment ago");
-    file.write_all_at(&Header { digest: header.digest ^ 1, ..header }.bytes(), 0).unwrap();
+    file.write_all_at(&Header { source: header.source ^ 1, ..header }.bytes(), 0).unwrap();
     let before = fs::metadata(&entry).unwrap().ino();
     for cache in [cache, place.cache()] {
         place.unpack(&cache).unwrap();
@@ -132,7 +132,7 @@ fn a_settled_file_is_recognised_without_reading_it() {
     let inode = fs::metadata(&entry).unwrap().ino();
     let file = OpenOptions::new().read(true).write(true).open(&entry).unwrap();
     let header = Header::read(&file).unwrap();
-    file.write_all_at(&Header { digest: 0, ..header }.bytes(), 0).unwrap();
+    file.write_all_at(&Header { source: 0, ..header }.bytes(), 0).unwrap();
     place.unpack(&place.cache()).unwrap();
     assert_eq!(fs::metadata(&entry).unwrap().ino(), inode, "the digest is not asked for");
 }
