@@ -49,7 +49,10 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
                 lab_run::run(&suites(options)?, case.as_deref(), build)
             }
         }
-        "bench" => bench::run(suites(options)?[0], build(options)),
+        "bench" => {
+            let suite = (!options.get_flag("no-lab")).then_some(suites(options)?[0]);
+            bench::run(suite, build(options))
+        }
         "install" => {
             let destdir = options.get_one::<PathBuf>("destdir").context("clap requires --destdir")?;
             install::install(destdir, build(options))?;
@@ -90,9 +93,11 @@ fn interface() -> Command {
                 no_build(),
                 flag("bare", "install nothing of ours: Debian's own tools only"),
             ]),
-            Command::new("bench")
-                .about("Figures, against xl in the same boot and of the simulator")
-                .args([suite(), no_build()]),
+            Command::new("bench").about("Figures, against xl in the same boot and of the simulator").args([
+                suite(),
+                flag("no-lab", "only the simulator, on this machine"),
+                no_build(),
+            ]),
             Command::new("install")
                 .about("Builds, and installs below a folder what a package contains")
                 .args([

@@ -71,3 +71,16 @@ impl Keyboard {
         }
     }
 }
+
+/// The command that gives a terminal in dom0 the size of this one.
+pub(crate) fn size() -> String {
+    let output =
+        std::process::Command::new("stty").arg("size").stdin(std::process::Stdio::inherit()).output();
+    let text = output.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        [rows, columns] if rows.parse::<u16>().is_ok() && columns.parse::<u16>().is_ok() => {
+            format!("stty rows {rows} cols {columns}")
+        }
+        _ => ":".into(),
+    }
+}

@@ -82,7 +82,7 @@ fn command_lines(host: &Host) -> Result<()> {
     let before = Footprint::of(host)?;
     for (command, status, words) in [
         ("xm list --nonsense", 1, "Error: option --nonsense not recognized"),
-        ("xm nonsense", 1, "Error: Sub Command 'nonsense' not found!"),
+        ("xm nonsense", 1, "Error: Subcommand nonsense not found!"),
         ("xm destroy nobody", 3, "Error: Domain 'nobody' does not exist."),
         ("xm pause nobody", 3, "Error: Domain 'nobody' does not exist."),
         ("xm domid nobody", 3, "Error: Domain 'nobody' does not exist."),
@@ -103,7 +103,7 @@ fn without_daemon(host: &Host) -> Result<()> {
         host,
         "setpriv --reuid 1000 --regid 1000 --clear-groups xm list",
         1,
-        "Error: Most commands need root access. Please try again as root.",
+        "Error: Most commands need root access.",
     )?;
     host.must("xend stop")?;
     let status = host.run("xend status")?.status;

@@ -1,0 +1,83 @@
+//! The same work by `xm` and by `xl`, in turns, on one host.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use lab::Host;
+
+use super::{Figure, Wanted, median};
+
+const FILE: &str = "name = 'bench'\nkernel = 'KERNEL'\nramdisk = '/boot/initrd.img'\nmemory = 256\n\
+    disk = ['phy:/dev/vda,xvda1,w']\nvif = ['mac=00:16:3e:00:00:41,bridge=xenbr0']\nroot = '/dev/xvda1 ro'\n";
+
+/// Prints `what microseconds` a line. A round of either tool begins when the last one's traces are gone.
+const SCRIPT: &str = r#"
+cd /root
+took() {
+  local what=$1 begin=$EPOCHREALTIME end; shift
+  "$@" > /tmp/bench.out 2>&1 || { cat /tmp/bench.out >&2; echo "$* failed" >&2; exit 1; }
+  end=$EPOCHREALTIME
+  echo "$what $(( ${end/./} - ${begin/./} ))"
+}
+settle() {
+  for i in $(seq 600); do
+    [ $(xenstore-list /local/domain | wc -l) = 1 ] && [ -z "$(ls /sys/class/net/xenbr0/brif)" ] && return
+    sleep 0.1
+  done
+  echo "a domain does not go" >&2; exit 1
+}
+xm list > /dev/null; xl list > /dev/null
+for round in $(seq 9); do
+  took xm-list xm list
+  took xl-list xl list
+done
+for tool in xm xl; do $tool create -p /etc/xen/bench.cfg > /dev/null 2>&1; $tool destroy bench; settle; done
+for round in $(seq 5); do
+  for tool in xm xl; do
+    took $tool-create $tool create -p /etc/xen/bench.cfg
+    took $tool-destroy $tool destroy bench
+    settle
+  done
+done
+for round in $(seq 5); do
+  for tool in xm xl; do
+    cp /boot/vmlinuz /tmp/kernel-$tool-$round
+    sed "s,/boot/vmlinuz,/tmp/kernel-$tool-$round," /etc/xen/bench.cfg > /tmp/first.cfg
+    took $tool-first $tool create -p /tmp/first.cfg
+    $tool destroy bench
+    settle
+    rm /tmp/kernel-$tool-$round
+  done
+done
+"#;
+
+/// Measures on a host that has just booted.
+pub(super) fn measure(host: &Host) -> Result<Vec<Figure>> {
+    host.put("/etc/xen/bench.cfg", FILE.replace("KERNEL", "/boot/vmlinuz").as_bytes())?;
+    host.must("xend start > /dev/null 2>&1 < /dev/null; xend status")?;
+    let text = host.must_within(SCRIPT, Duration::from_secs(1800))?;
+    let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for line in text.lines() {
+        let (what, micros) = line.split_once(' ').with_context(|| format!("cannot read {line:?}"))?;
+        let micros = micros.parse().with_context(|| format!("cannot read {line:?}"))?;
+        times.entry(what).or_default().push(Duration::from_micros(micros));
+    }
+    let mut figures = Vec::new();
+    for (what, title, limit) in [
+        ("list", "list", 0.5),
+        ("create", "create -p, kernel used before", 0.6),
+        ("first", "create -p, first use of a kernel", 1.0),
+        ("destroy", "destroy", 1.0),
+    ] {
+        let of = |tool: &str| -> Result<f64> {
+            let times = times.get(format!("{tool}-{what}").as_str()).context("a measurement is missing")?;
+            Ok(median(times)?.as_secs_f64() * 1000.0)
+        };
+        let (xm, xl) = (of("xm")?, of("xl")?);
+        figures.push(Figure::new(format!("xm {title}"), xm, "ms", Wanted::Shown));
+        figures.push(Figure::new(format!("xl {title}"), xl, "ms", Wanted::Shown));
+        figures.push(Figure::new(format!("ratio: {title}"), xm / xl, "", Wanted::AtMost(limit)));
+    }
+    Ok(figures)
+}
