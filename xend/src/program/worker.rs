@@ -5,6 +5,7 @@ use std::{io::Write, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use hypervisor::{Hypervisor, sim::HostConfig, xen::Xen};
+use nix::sys::signal::SigSet;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 use xenstore::{Endpoint, Store};
@@ -34,6 +35,12 @@ const IDLE_THREAD_LIFE: Duration = Duration::from_secs(2);
 /// Runs the worker to its end. Standard output is the readiness pipe.
 pub(super) fn main(options: &Options, places: &Places) -> ExitCode {
     let foreground = if options.foreground { Foreground::Yes } else { Foreground::No };
+    // The supervisor waits for its signals with them blocked, and a process begins as its parent is: blocked here, no
+    // stop would be heard, nor the end of a script. Before any thread is started, which would begin blocked as well.
+    if let Err(error) = SigSet::all().thread_unblock() {
+        eprintln!("cannot unblock signals: {error}");
+        return ExitCode::from(1);
+    }
     let log = log::start(&places.log(), foreground);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVING_THREADS)
