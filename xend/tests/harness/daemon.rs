@@ -95,6 +95,11 @@ impl Daemon {
         runtime.shutdown_timeout(Duration::from_secs(20));
     }
 
+    /// Starts something that ends with the daemon.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
+    }
+
     /// Waits for something on the daemon's runtime.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
