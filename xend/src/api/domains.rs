@@ -98,7 +98,7 @@ pub(super) async fn create(api: &Api, params: &[Sxp]) -> Answer {
     let domid = api.manager.create(config).await.map_err(failed)?;
     // By its number: a name that looks like somebody else's number must not mislead the client.
     match api.manager.find(&domid.to_string()).await {
-        Ok(listed) => Ok(trees::tree_of(&listed, Devices::LeftOut)),
+        Ok(listed) => Ok(trees::tree_of(&listed, Devices::Shown)),
         Err(error) => {
             // A client that is told of a failure does not look for a domain.
             if let Err(undone) = api.manager.destroy(uuid).await {
@@ -209,7 +209,7 @@ pub(super) async fn destroy(api: &Api, params: &[Sxp]) -> Answer {
         },
     };
     done.map_err(|error| fault::of_request(&error, &designator))?;
-    Ok(Sxp::Int(0))
+    Ok(Sxp::Nil)
 }
 
 /// `xend.domain.getRestartCount(dom)`

@@ -128,12 +128,12 @@ const PLAIN: [(&str, &str); 6] = [
     ("on_xend_stop", "ignore"),
 ];
 /// Image keys that every image has, in the order in which they are shown.
-const IMAGE_SHOWN: [(&str, Option<&str>); 5] = [
-    ("superpages", Some("0")),
+const IMAGE_SHOWN: [(&str, Option<i64>); 5] = [
+    ("superpages", Some(0)),
     ("videoram", None),
     ("pci", None),
-    ("nomigrate", Some("0")),
-    ("tsc_mode", Some("0")),
+    ("nomigrate", Some(0)),
+    ("tsc_mode", Some(0)),
 ];
 
 impl DomainConfig {
@@ -151,7 +151,7 @@ impl DomainConfig {
         let int = |key: &str, default| tree.value(key).and_then(Sxp::int).unwrap_or(default);
         let plain = PLAIN.map(|(key, default)| {
             let value = tree.value(key).and_then(Sxp::atom).unwrap_or_else(|| default.to_owned());
-            (key.to_owned(), Sxp::Text(value))
+            (key.to_owned(), plain_value(key, value))
         });
         if !faults.is_empty() {
             return Err(faults);
@@ -205,7 +205,9 @@ impl DomainConfig {
                 other: other_image_keys(&Sxp::Nil),
             },
             devices: Vec::new(),
-            plain: PLAIN.map(|(key, default)| (key.to_owned(), Sxp::from(default))).to_vec(),
+            plain: PLAIN
+                .map(|(key, default)| (key.to_owned(), plain_value(key, default.to_owned())))
+                .to_vec(),
         }
     }
 
@@ -299,7 +301,8 @@ fn image(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> ImageConfig {
         faults.push(ConfigFault::NotYet { what: "an HVM guest (its image has a boot order)".to_owned() });
     }
     let kernel = text("kernel").unwrap_or_default();
-    if kernel.is_empty() {
+    let has_loader = tree.value("bootloader").and_then(Sxp::atom).is_some_and(|path| !path.is_empty());
+    if kernel.is_empty() && !has_loader {
         faults.push(ConfigFault::NoKernel);
     }
     ImageConfig {
@@ -315,9 +318,9 @@ fn image(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> ImageConfig {
 fn other_image_keys(image: &Sxp) -> Vec<(String, Sxp)> {
     let shown = IMAGE_SHOWN.iter().filter_map(|(key, default)| {
         let value = match image.value(key) {
-            Some(value) => value.clone(),
+            Some(value) => number_or_as_it_came(value),
             None if *key == "pci" => Sxp::List(Vec::new()),
-            None => Sxp::from((*default)?),
+            None => Sxp::Int((*default)?),
         };
         Some(((*key).to_owned(), value))
     });
@@ -329,14 +332,24 @@ fn other_image_keys(image: &Sxp) -> Vec<(String, Sxp)> {
     shown.chain(rest).collect()
 }
 
-/// `root=… ip=… args`, each only when `args` does not have it already. The root device is passed on as it stands.
+/// On the wire these are numbers, also for clients that send texts.
+fn number_or_as_it_came(value: &Sxp) -> Sxp {
+    value.int().map_or_else(|| value.clone(), Sxp::Int)
+}
+
+fn plain_value(key: &str, value: String) -> Sxp {
+    let value = Sxp::Text(value);
+    if key == "shadow_memory" { number_or_as_it_came(&value) } else { value }
+}
+
+/// `root=… ip=… args`, each only when `args` does not have it already; the blank behind them also stands where nothing
+/// follows, as in the original. The root device is passed on as it stands.
 fn command_line(root: Option<String>, ip: Option<String>, args: String) -> String {
-    let mut line = args;
-    for (key, value) in [("ip", ip), ("root", root)] {
-        let Some(value) = value else { continue };
-        let word = format!("{key}={value}");
-        if !line.contains(&word) {
-            line = if line.is_empty() { word } else { format!("{word} {line}") };
+    let has = |key: &str| args.split_ascii_whitespace().any(|word| word.starts_with(key));
+    let mut line = args.clone();
+    for (key, value) in [("ip=", ip), ("root=", root)] {
+        if let Some(value) = value.filter(|_| !has(key)) {
+            line = format!("{key}{value} {line}");
         }
     }
     line
@@ -482,7 +495,12 @@ mod tests {
         };
         assert_eq!(line("/dev/hda1 ro", "", "4"), "root=/dev/hda1 ro 4");
         assert_eq!(line("/dev/hda1", "dhcp", "quiet"), "root=/dev/hda1 ip=dhcp quiet");
-        assert_eq!(line("/dev/hda1", "", "root=/dev/hda1 x"), "root=/dev/hda1 x");
+        assert_eq!(line("/dev/hda1", "", "root=/dev/hda2 x"), "root=/dev/hda2 x");
+        assert_eq!(
+            line("/dev/nfs", "", "nfsroot=192.0.2.1:/srv x"),
+            "root=/dev/nfs nfsroot=192.0.2.1:/srv x"
+        );
+        assert_eq!(line("/dev/hda1 ro", "", ""), "root=/dev/hda1 ro ");
         assert_eq!(line("", "", ""), "");
     }
 

@@ -57,7 +57,10 @@ pub fn domain_tree(from: &DomainTree<'_>) -> Sxp {
         if let Some(port) = from.console_port {
             tree.push(Sxp::pair("device", console(config, port)));
         }
-        tree.extend(config.vbds().map(|vbd| Sxp::pair("device", vbd.to_sxp())));
+        let mut vbds: Vec<&VbdConfig> = config.vbds().collect();
+        // As the original read them back from the store: by their numbers as texts.
+        vbds.sort_by_key(|vbd| vbd.number.devid.to_string());
+        tree.extend(vbds.into_iter().map(|vbd| Sxp::pair("device", vbd.to_sxp())));
     }
     Sxp::List(tree)
 }
