@@ -4,8 +4,8 @@
 //! option, and an error with `errno` 3 (`ESRCH`) everywhere else, on every release (the dialects even that out).
 
 use crate::{
-    ConsoleRead, CpuPlace, CreateDomain, DomId, DomainInfo, HypervisorError, Mfn, NumaNode, Pfn, PhysInfo, Port,
-    Scheduler, ShutdownCode, VcpuContext, VcpuInfo, XenVersion,
+    ConsoleRead, CpuPlace, CreateDomain, DomId, DomainInfo, HypervisorError, Mfn, NumaNode, Pfn, PhysInfo,
+    Port, Scheduler, ShutdownCode, VcpuContext, VcpuInfo, XenVersion,
 };
 
 type Result<T> = std::result::Result<T, HypervisorError>;
