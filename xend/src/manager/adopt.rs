@@ -132,7 +132,14 @@ impl Manager {
             };
             let alive =
                 |info: &DomainInfo| Some(info.domid) == domid && !info.flags.dying && !info.flags.shutdown;
-            if phase == Phase::Live && !infos.get(&uuid).is_some_and(alive) {
+            let matters = match phase {
+                Phase::Live => !infos.get(&uuid).is_some_and(alive),
+                // It may be complete by now and have ended again; its task looks when it is done.
+                Phase::Creating | Phase::Restarting => true,
+                // What failed to go is tried again by itself.
+                Phase::Ending => false,
+            };
+            if matters {
                 Self::look(&entry);
             }
         }
