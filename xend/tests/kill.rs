@@ -121,3 +121,71 @@ fn a_daemon_killed_anywhere_in_a_restart_brings_the_domain_back() {
         },
     );
 }
+
+/// Leaves what a daemon leaves that is killed so many side effects into a creation.
+fn half_a_creation(host: &Host, count: u64) {
+    let daemon = host.daemon();
+    host.gate.shut_after(count);
+    let work = async { drop(daemon.api.call("xend.domain.create", &[config(host).tree()]).await) };
+    assert!(
+        matches!(daemon.until_killed(work), Err(Killed)),
+        "a creation has more than {count} side effects"
+    );
+    daemon.kill();
+    host.gate.open();
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_the_clearing_up_of_another_s_creation_leaves_nothing() {
+    let host = Host::new();
+    host.daemon().kill();
+    let nothing = host.traces();
+    // Nearly all of it is there: shell, nodes, memory, the first scripts.
+    for count in 0.. {
+        half_a_creation(&host, 150);
+        host.gate.shut_after(count);
+        let daemon = host.daemon();
+        let is_shut = host.gate.is_shut();
+        daemon.kill();
+        host.gate.open();
+        let daemon = host.daemon();
+        host.is_as(&nothing, &format!("killed after {count} side effects of clearing up"));
+        daemon.kill();
+        if !is_shut {
+            assert!(count > 5, "the gate was asked {count} times only");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_the_resumption_of_a_restart_brings_the_domain_back() {
+    let host = Host::new();
+    host.daemon().kill();
+    for count in (0..).step_by(7) {
+        let daemon = host.daemon();
+        start(&host, &daemon);
+        let old = host.domid_of("vm1").unwrap();
+        daemon.kill();
+        host.guest_ends(old, ShutdownCode::Reboot);
+        // The first one begins the restart as it starts and comes as far as this; the second one a little further.
+        let mut was_shut = false;
+        for further in [count, count / 2] {
+            host.gate.shut_after(further);
+            let daemon = host.daemon();
+            was_shut |= host.gate.is_shut();
+            daemon.kill();
+            host.gate.open();
+        }
+        let daemon = host.daemon();
+        let when = format!("killed after {count} and {} side effects", count / 2);
+        works(&host, &daemon, &when);
+        assert_eq!(daemon.ask("xend.domain.getRestartCount", "vm1").unwrap(), Sxp::from("1"), "{when}");
+        daemon.destroy("vm1");
+        daemon.kill();
+        if !was_shut {
+            assert!(count > 50, "the gate was asked {count} times only");
+            return;
+        }
+    }
+}

@@ -11,8 +11,9 @@ use std::{
 };
 
 use harness::{Host, eventually};
+use hypervisor::{Access, DomId, Domains, GuestMemory};
 use xend_api::Sxp;
-use xenstore::paths;
+use xenstore::{Batch, paths};
 
 fn open_tty(path: &str) -> File {
     std::fs::OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path).unwrap()
@@ -81,4 +82,97 @@ fn pausing_twice_is_as_pausing_once() {
     }
     let told = daemon.call("xend.domain.pause", &[Sxp::from("vm1"), Sxp::Bool(true)]).unwrap();
     assert_eq!(told, Sxp::Int(2), "the state it was in");
+}
+
+#[test]
+fn the_daemon_keeps_nothing_of_domains_that_are_gone() {
+    let host = Host::new();
+    let daemon = host.daemon();
+    let round = || {
+        let config = host.config("vm1").disk(&host.disk("a.img"), "xvda").vif("xenbr0");
+        let domid = daemon.start_domain(&config, "vm1");
+        daemon.devices_connect(&host, domid, 2);
+        daemon.destroy("vm1");
+    };
+    round();
+    let quiet = || (host.server().load(), daemon.tasks());
+    let before = eventually("it is quiet", || {
+        let first = quiet();
+        std::thread::yield_now();
+        (first == quiet() && host.server().load().transactions == 0).then_some(first)
+    });
+    for _ in 0..10 {
+        round();
+    }
+    eventually("connections, watches and tasks are as before", || (quiet() == before).then_some(()));
+}
+
+#[test]
+fn a_guest_that_makes_a_mess_of_its_nodes_is_destroyed_as_any_other() {
+    let host = Host::new();
+    let daemon = host.daemon();
+    let before = host.traces();
+    let config = host.config("vm1").disk(&host.disk("a.img"), "xvda").vif("xenbr0");
+    let domid = daemon.start_domain(&config, "vm1");
+    daemon.devices_connect(&host, domid, 2);
+    let guest = host.server().connect_as(domid);
+    let (vbd, vif) = (paths::frontend(domid, "vbd", 51712), paths::frontend(domid, "vif", 0));
+    host.block_on(async {
+        let mut batch = Batch::new();
+        batch.write(paths::join(&vbd, "state"), "\u{1}-99999999999999999999");
+        batch.write(paths::join(&vbd, "backend"), paths::backend(0, "vbd", 0, 1));
+        batch.write(paths::join(&vbd, "backend-id"), "7777777");
+        batch.write(paths::control_shutdown(domid), "x".repeat(2000));
+        batch.remove(&vif);
+        for number in 0..200 {
+            batch.write(paths::join(&paths::domain_node(domid, "data"), &number.to_string()), "mess");
+        }
+        guest.commit(&batch).await.unwrap();
+        let strange = xenstore::Permissions::owned_by(domid);
+        guest.set_permissions(&vbd, &strange).await.unwrap();
+        guest.write(&paths::join(&paths::frontend(domid, "vbd", 4_000_000_000), "state"), "1").await.unwrap();
+    });
+    assert!(daemon.tree("vm1").is_some());
+    assert_eq!(daemon.names(), ["Domain-0", "vm1"]);
+    daemon.kill();
+    let daemon = host.daemon();
+    assert_eq!(daemon.names(), ["Domain-0", "vm1"]);
+    daemon.destroy("vm1");
+    host.is_as(&before, "destroyed");
+}
+
+#[test]
+fn a_destruction_waits_for_whoever_maps_the_guest_s_pages() {
+    let host = Host::new();
+    let daemon = host.daemon();
+    let before = host.traces();
+    let domid = daemon.start_domain(&host.config("vm1"), "vm1");
+    let frame = daemon.tree("vm1").unwrap().value("console_mfn").and_then(Sxp::int).unwrap() as u64;
+    let held = host.machine().map(DomId(domid), Access::Read, &[frame]).unwrap();
+    let api = daemon.api.clone();
+    let (told, answer) = std::sync::mpsc::channel();
+    daemon.spawn(async move {
+        told.send(api.call("xend.domain.destroy", &[Sxp::from("vm1")]).await).unwrap();
+    });
+    eventually("it is dying", || host.machine().info(DomId(domid)).unwrap()?.flags.dying.then_some(()));
+    assert_eq!(daemon.state("vm1").unwrap().chars().last(), Some('d'), "it is shown while it is held");
+    assert!(answer.try_recv().is_err(), "not answered before it is gone");
+    drop(held);
+    answer.recv_timeout(harness::LIMIT).unwrap().unwrap();
+    host.is_as(&before, "destroyed");
+}
+
+#[test]
+fn a_daemon_that_stops_asks_the_guests_that_want_it_to_end() {
+    let host = Host::new();
+    let daemon = host.daemon();
+    daemon.start_domain(&host.config("asked").with("(on_xend_stop shutdown)"), "asked");
+    daemon.start_domain(&host.config("left"), "left");
+    for name in ["asked", "left"] {
+        let domid = host.domid_of(name).unwrap();
+        eventually("the guest runs", || host.node(&paths::control_node(domid, "feature-poweroff")));
+    }
+    daemon.block_on(daemon.manager.act_on_stop());
+    eventually("it ends", || daemon.tree("asked").is_none().then_some(()));
+    assert_eq!(&daemon.state("left").unwrap()[2..], "----");
 }

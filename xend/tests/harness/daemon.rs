@@ -100,6 +100,11 @@ impl Daemon {
         self.runtime.spawn(work);
     }
 
+    /// How many tasks it has.
+    pub fn tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
     /// Waits for something on the daemon's runtime.
     pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)

@@ -61,6 +61,11 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new() -> Self {
+        // `XEND_LOG=debug cargo test …` shows what the daemon did.
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(tracing_subscriber::EnvFilter::from_env("XEND_LOG"))
+            .with_test_writer()
+            .try_init();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("xend-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
