@@ -27,6 +27,7 @@ mod pages;
 mod pv;
 mod ramdisk;
 mod unpack;
+mod zstd;
 
 #[cfg(test)]
 mod fixtures;

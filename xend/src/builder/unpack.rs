@@ -9,11 +9,11 @@ use std::{
 };
 
 use hypervisor::PAGE_SIZE;
-use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::{
     digest::Digest,
     kernel::{Format, Payload},
+    zstd,
 };
 
 /// Largest window of a stream: what `zstd --ultra -22` and the kernel's own xz setting use.
@@ -128,7 +128,7 @@ impl<'a> Sink<'a> {
 
     /// Of all that was written.
     pub(super) fn digest(&self) -> u64 {
-        self.digest.clone().finish()
+        self.digest.finish()
     }
 
     /// Half of a kernel is zeros. Where a whole page of them would go, the fresh file gets a hole instead.
@@ -231,22 +231,12 @@ fn copy_from(reader: &mut impl Read, sink: &mut Sink<'_>) -> Result<(), Failure>
     }
 }
 
-/// A decoder that has seen a header takes its whole window at once when it begins. A new one grows it step by step and
-/// copies each time, which costs more than the decoding where page faults are dear, as they are in a PV dom0.
 fn decode_zstd(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<(), Failure> {
-    let corrupt = |error| Failure::Corrupt(io::Error::other(error));
-    let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(MAX_WINDOW);
-    decoder.init(input.fill_buf().map_err(Failure::Corrupt)?).map_err(corrupt)?;
-    let mut reader = StreamingDecoder::new_with_decoder(input, decoder).map_err(corrupt)?;
-    copy_from(&mut reader, sink)?;
-    let decoder = reader.into_frame_decoder();
-    match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
-        (Some(stored), Some(seen)) if stored != seen => {
-            Err(Failure::Corrupt(io::Error::other("checksum of the content does not match")))
-        }
-        _ => Ok(()),
-    }
+    let decoded = zstd::decode(&mut input, MAX_WINDOW, &mut |piece| sink.put(piece));
+    decoded.map_err(|error| match error {
+        zstd::Error::Input(error) => Failure::Corrupt(error),
+        zstd::Error::Output(failure) => failure,
+    })
 }
 
 /// Legacy frames: the magic, then blocks of a u32 length and data that unpacks to at most 8 MiB, to the end of input.
