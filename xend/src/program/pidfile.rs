@@ -36,6 +36,13 @@ pub(super) fn write(file: &Path, pid: u32) -> io::Result<()> {
     fs::rename(temporary, file)
 }
 
+/// Removes the file, unless it names another daemon: one that was started right behind a stop.
+pub(super) fn remove_own(file: &Path, pid: u32) {
+    if fs::read_to_string(file).is_ok_and(|text| text == pid.to_string()) {
+        let _ = fs::remove_file(file);
+    }
+}
+
 /// Sends a signal to the daemon, if it runs.
 pub(super) fn signal(file: &Path, signal: Signal) -> Option<Pid> {
     let pid = running(file)?;
@@ -71,6 +78,16 @@ mod tests {
         assert!(!file.exists());
         fs::write(&file, "not a pid").unwrap();
         assert_eq!(running(&file), None);
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn the_file_of_another_daemon_is_left_alone() {
+        let file = std::env::temp_dir().join(format!("xend-pid-own-{}", std::process::id()));
+        write(&file, 77).unwrap();
+        remove_own(&file, 7);
+        assert!(file.exists());
+        remove_own(&file, 77);
         assert!(!file.exists());
     }
 
