@@ -188,7 +188,7 @@ fn a_killed_worker_is_started_again_and_forgets_guests_that_died_with_it() {
     let old = root.pid().unwrap();
     let supervisor = parent(old);
     kill(Pid::from_raw(old), Signal::SIGKILL).unwrap();
-    let new = eventually("a new worker", || root.pid().filter(|pid| *pid != old));
+    let new = eventually("a new worker", || root.pid().filter(|pid| *pid != old && *pid != supervisor));
     assert_eq!(parent(new), supervisor);
     // The simulated host ended with the worker: its domain is gone and its record is withdrawn.
     eventually("the new worker answers", || (root.names().ok()? == ["Domain-0"]).then_some(()));
@@ -196,6 +196,24 @@ fn a_killed_worker_is_started_again_and_forgets_guests_that_died_with_it() {
     let told = root.debug_log();
     assert!(told.contains("Xend died due to signal 9!  Restarting it."), "{told}");
     assert!(told.starts_with("Xend started at "), "{told}");
+}
+
+#[test]
+fn a_daemon_whose_worker_dies_again_and_again_can_be_stopped_at_any_time() {
+    let root = Root::new();
+    root.start();
+    let supervisor = parent(root.pid().unwrap());
+    for _ in 0..3 {
+        let pid = eventually("a worker", || root.pid().filter(|pid| *pid != supervisor && is_alive(*pid)));
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        eventually("it is dead", || (!is_alive(pid)).then_some(()));
+        eventually("its supervisor knows", || (root.pid()? != pid).then_some(()));
+        assert_eq!(root.status_of(&["status", "--simulate"]), Some(0), "between two workers");
+    }
+    assert_eq!(root.status_of(&["stop", "--simulate"]), Some(0));
+    eventually("the supervisor ends", || (!is_alive(supervisor)).then_some(()));
+    assert_eq!(root.status_of(&["status", "--simulate"]), Some(3));
+    assert!(root.names().is_err(), "nobody answers");
 }
 
 #[test]
