@@ -21,6 +21,9 @@ const MAX_WINDOW: u64 = 128 << 20;
 /// The same for the xz and lzma decoders, in KiB, with room for their tables.
 const MAX_LZMA_KIB: u32 = (MAX_WINDOW >> 10) as u32 + 16 * 1024;
 const LZ4_BLOCK: usize = 8 << 20;
+/// glibc gives memory of this size back when it is freed; that of a block it would keep for the next one. Pages that are
+/// not used are not there.
+const OWN_MAPPING: usize = 40 << 20;
 const LZ4_MAGIC: u32 = 0x184c_2102;
 const BUFFER: usize = 256 << 10;
 const ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
@@ -241,8 +244,8 @@ fn decode_zstd(mut input: impl BufRead, sink: &mut Sink<'_>) -> Result<(), Failu
 
 /// Legacy frames: the magic, then blocks of a u32 length and data that unpacks to at most 8 MiB, to the end of input.
 fn decode_lz4(input: &mut impl Read, sink: &mut Sink<'_>) -> Result<(), Failure> {
-    let mut packed = Vec::new();
-    let mut unpacked = Vec::new();
+    let mut packed = Vec::with_capacity(OWN_MAPPING);
+    let mut unpacked = vec![0; OWN_MAPPING];
     let mut first = true;
     while let Some(word) = read_word(input)? {
         if word == LZ4_MAGIC {
@@ -258,8 +261,7 @@ fn decode_lz4(input: &mut impl Read, sink: &mut Sink<'_>) -> Result<(), Failure>
         if got < len {
             return Err(Failure::Truncated);
         }
-        unpacked.resize(LZ4_BLOCK, 0);
-        let size = lz4_flex::block::decompress_into(&packed, &mut unpacked);
+        let size = lz4_flex::block::decompress_into(&packed, &mut unpacked[..LZ4_BLOCK]);
         sink.put(&unpacked[..size.map_err(|error| Failure::Corrupt(io::Error::other(error)))?])?;
     }
     Ok(())
