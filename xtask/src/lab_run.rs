@@ -56,10 +56,10 @@ pub(crate) fn prepare(build: Build) -> Result<HostOptions> {
 }
 
 /// `cargo xtask lab`.
-pub(crate) fn run(suites: &[Suite], case: Option<&str>, build: Build) -> Result<ExitCode> {
+pub(crate) fn run(suites: &[Suite], filter: &[String], build: Build) -> Result<ExitCode> {
     deps::provide()?;
     let options = prepared(build)?;
-    let outcomes = on_all(suites, case, &options);
+    let outcomes = on_all(suites, filter, &options);
     let failed: usize = outcomes.iter().map(SuiteOutcome::failed).sum();
     let passed: usize = outcomes.iter().map(SuiteOutcome::passed).sum();
     println!("{passed} passed, {failed} failed");
@@ -98,19 +98,19 @@ pub(crate) fn prepared(build: Build) -> Result<HostOptions> {
 }
 
 /// Runs the cases on every suite at once; prints each verdict as it comes.
-pub(crate) fn on_all(suites: &[Suite], case: Option<&str>, options: &HostOptions) -> Vec<SuiteOutcome> {
+pub(crate) fn on_all(suites: &[Suite], filter: &[String], options: &HostOptions) -> Vec<SuiteOutcome> {
     thread::scope(|scope| {
         let threads: Vec<_> =
-            suites.iter().map(|suite| scope.spawn(move || on_one(*suite, case, options))).collect();
+            suites.iter().map(|suite| scope.spawn(move || on_one(*suite, filter, options))).collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     })
 }
 
-fn on_one(suite: Suite, case: Option<&str>, options: &HostOptions) -> SuiteOutcome {
+fn on_one(suite: Suite, filter: &[String], options: &HostOptions) -> SuiteOutcome {
     let begun = Instant::now();
     let progress = Lines { begun };
     let verdicts = Host::boot(suite, options, &progress).map(|host| {
-        let verdicts = cases::run(&host, case, &|verdict| print(suite, verdict));
+        let verdicts = cases::run(&host, filter, &|verdict| print(suite, verdict));
         if verdicts.iter().any(|v| matches!(v.outcome, Outcome::Failed(_))) {
             println!("{suite}: logs of this host are in {}", host.keep_folder().display());
         }

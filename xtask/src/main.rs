@@ -41,12 +41,12 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         "try" => trial::run(suites(options)?[0]),
         "test" => stages::run(stages::Plan { suites: suites(options)?, lab: !options.get_flag("no-lab") }),
         "lab" => {
-            let case = options.get_one::<String>("case").cloned();
+            let filter: Vec<String> = options.get_many("case").into_iter().flatten().cloned().collect();
             let build = if options.get_flag("bare") { install::Build::Bare } else { build(options) };
             if options.get_flag("shell") {
                 lab_run::shell(suites(options)?[0], build)
             } else {
-                lab_run::run(&suites(options)?, case.as_deref(), build)
+                lab_run::run(&suites(options)?, &filter, build)
             }
         }
         "bench" => {
@@ -88,7 +88,11 @@ fn interface() -> Command {
                 .args([suite(), flag("no-lab", "leave out the lab")]),
             Command::new("lab").about("Cases on real Xen under QEMU").args([
                 suite(),
-                Arg::new("case").long("case").value_name("NAME").help("only cases whose name contains this"),
+                Arg::new("case")
+                    .long("case")
+                    .value_name("NAME")
+                    .action(ArgAction::Append)
+                    .help("only cases whose name contains this"),
                 flag("shell", "no case: a shell in dom0"),
                 no_build(),
                 flag("bare", "install nothing of ours: Debian's own tools only"),

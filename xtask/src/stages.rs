@@ -69,7 +69,7 @@ fn lab_stages(suites: &[Suite]) -> Result<Vec<Stage>> {
         vec![Stage { name: "install".into(), passed: 1 - failed, failed, took: begun.elapsed() }];
     match prepared {
         Ok(options) => {
-            for outcome in lab_run::on_all(suites, None, &options) {
+            for outcome in lab_run::on_all(suites, &[], &options) {
                 stages.push(Stage {
                     name: format!("lab {} (Xen {})", outcome.suite, outcome.suite.xen()),
                     passed: outcome.passed(),

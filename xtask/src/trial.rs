@@ -84,7 +84,7 @@ fn at_the_guests_console(host: &Host) -> Result<()> {
     screen.send("root\n")?;
     watch(&mut screen, "# ", SOON)?;
     for (command, answer) in
-        [("uname -sr", "Linux "), ("mount | head -n 1", "ext4"), ("ip -4 addr show eth0", "inet ")]
+        [("uname -sr", "Linux "), ("df -T / | tail -n 1", "ext4"), ("ip -4 addr show eth0", "inet ")]
     {
         screen.send(&format!("{command}\n"))?;
         watch(&mut screen, answer, SOON)?;

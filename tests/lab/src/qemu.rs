@@ -69,7 +69,9 @@ impl Qemu {
     /// Starts a machine whose files lie in `folder`.
     pub fn start(machine: &Machine, accelerator: Accelerator, folder: &Path) -> Result<Self> {
         let errors = File::create(folder.join("qemu.log")).context("cannot make the log of qemu")?;
-        let child = Command::new("qemu-system-x86_64")
+        // Whoever ends us with a signal ends QEMU too: the kernel sees to it.
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
             .args(["-M", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
             .args(accelerator.arguments())
             .args(["-smp", &machine.cpus.to_string(), "-m", &machine.memory_mib.to_string()])

@@ -45,7 +45,7 @@ impl Guest {
         let Self { name, memory, vcpus, kernel, disk, vif } = self;
         let text = format!(
             "name = '{name}'\nkernel = '{kernel}'\nramdisk = '/boot/initrd.img'\nmemory = {memory}\nvcpus = {vcpus}\n\
-             disk = [{disk}]\nvif = [{vif}]\nroot = '/dev/xvda1 ro'\n"
+             disk = [{disk}]\nvif = [{vif}]\nroot = '/dev/xvda1 ro'\nextra = 'quiet mitigations=off'\n"
         );
         host.put(&self.path(), text.as_bytes())
     }

@@ -100,8 +100,7 @@ fn all_or_nothing(host: &Host, guest: &Guest, arrange: &str) -> Result<()> {
         host.must(&format!("xm destroy {name}"))?;
     }
     before.must_return(host).context("after the restart")?;
-    host.must(&format!("cd /root && xm create -q {name}.cfg")).context("the name cannot be used again")?;
-    hears(host, name, "MARK host debian1 up", 1)?;
+    host.must(&format!("cd /root && xm create -q -p {name}.cfg")).context("the name cannot be used again")?;
     host.must(&format!("xm destroy {name}"))?;
     before.must_return(host)?;
     Ok(())
