@@ -73,16 +73,11 @@ impl Manager {
             }
         }
         info!(%name, %uuid, ?phase, domid = there.map(|info| info.domid.0), "found the record of a domain");
-        let entry = match self.start_task(domain, end) {
-            Ok(entry) => entry,
-            Err(fault) => {
-                error!(%name, "{}", chain(&fault));
-                return None;
-            }
-        };
         let (done, looked) = oneshot::channel();
-        // The task was started just now; if it is gone, so is the domain.
-        let _ = entry.queue.send(Message::Look(Some(done)));
+        if let Err(fault) = self.start_task(domain, end, Message::Look(Some(done))) {
+            error!(%name, "{}", chain(&fault));
+            return None;
+        }
         Some(looked)
     }
 }

@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use hypervisor::DomId;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use uuid::Uuid;
 
@@ -29,6 +30,9 @@ use crate::{
 
 /// How long a new domain waits for one of its name that is being taken away.
 const LEAVING_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a daemon that stops waits for a domain that is busy.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// All domains of this host, as requests see them.
 #[derive(Clone)]
@@ -64,8 +68,10 @@ impl Manager {
             return Err(RequestError::Exists { name, domid: Some(foreign.0) });
         }
         self.wait_for_leaving(&name, uuid).await?;
-        let entry = self.start_task(Domain::new(DomainRecord::creating(config)), End::Open)?;
-        self.ask(&entry, Message::Create).await?;
+        let (reply, answer) = oneshot::channel();
+        let domain = Domain::new(DomainRecord::creating(config));
+        let entry = self.start_task(domain, End::Open, Message::Create(reply))?;
+        answer.await.map_err(|_| RequestError::WentAway { name: name.clone() })??;
         let domid = entry.view.borrow().domid;
         domid.ok_or(RequestError::WentAway { name })
     }
@@ -131,17 +137,26 @@ impl Manager {
         }
     }
 
-    /// The daemon is being stopped: guests whose `on_xend_stop` says so are asked to end. Nobody waits for them.
+    /// The daemon is being stopped: guests whose `on_xend_stop` says so are asked to end. Nobody waits for them, nor
+    /// for a domain that is busy with something else.
     pub async fn act_on_stop(&self) {
-        for (uuid, entry) in self.entries() {
+        let asked = self.entries().into_iter().map(|(uuid, entry)| async move {
             let wanted = {
                 let view = entry.view.borrow();
                 view.config.plain_value("on_xend_stop").and_then(xend_api::Sxp::text) == Some("shutdown")
             };
-            if wanted && let Err(fault) = self.shutdown(uuid, ShutdownReason::Poweroff).await {
-                tracing::warn!(name = %entry.name, "on_xend_stop: {fault}");
+            if !wanted {
+                return;
             }
-        }
+            match timeout(STOP_LIMIT, self.shutdown(uuid, ShutdownReason::Poweroff)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => tracing::warn!(name = %entry.name, "on_xend_stop: {fault}"),
+                Err(_) => {
+                    tracing::warn!(name = %entry.name, "on_xend_stop: the domain is busy; it is not asked")
+                }
+            }
+        });
+        join_all(asked).await;
     }
 
     /// Remembers who paused a domain of ours.
@@ -174,8 +189,10 @@ impl Manager {
     }
 
     /// Puts a domain into the table, unless one with its name or UUID is there, and starts its task.
-    pub(super) fn start_task(&self, domain: Domain, end: End) -> Result<Entry, RequestError> {
+    /// `first` is in its queue before anybody can find it: a look in front of it would find nothing and undo that.
+    pub(super) fn start_task(&self, domain: Domain, end: End, first: Message) -> Result<Entry, RequestError> {
         let (queue, messages) = mpsc::unbounded_channel();
+        queue.send(first).expect("its receiver is held here");
         let (publish, view) = watch::channel(view_of(&domain));
         let (name, uuid) = (domain.name(), domain.uuid());
         let entry = Entry { name: name.clone(), queue, view };
