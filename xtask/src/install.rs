@@ -42,16 +42,42 @@ pub(crate) fn install(destdir: &Path, build: Build) -> Result<()> {
         put(&built(program), &destdir.join(folder).join(program), 0o755)?;
     }
     for (from, to, mode) in FOLDERS {
-        let from = workspace().join(from);
-        let files = fs::read_dir(&from).with_context(|| format!("cannot list {}", from.display()))?;
-        for file in files.flatten().filter(|entry| entry.path().is_file()) {
-            put(&file.path(), &destdir.join(to).join(file.file_name()), mode)?;
+        for (file, name) in files(from)? {
+            put(&file, &destdir.join(to).join(name), mode)?;
         }
     }
+    manuals(destdir)?;
+    completions(destdir)?;
     for name in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         put(&workspace().join(name), &destdir.join("usr/share/doc/xend").join(name), 0o644)?;
     }
     Ok(())
+}
+
+/// `xm.1` to `man1/xm.1`.
+fn manuals(destdir: &Path) -> Result<()> {
+    for (file, name) in files("docs/man")? {
+        let section = name.rsplit('.').next().unwrap_or_default();
+        put(&file, &destdir.join(format!("usr/share/man/man{section}")).join(&name), 0o644)?;
+    }
+    Ok(())
+}
+
+/// `xm.bash` as `xm`, the name under which bash looks for it.
+fn completions(destdir: &Path) -> Result<()> {
+    for (file, name) in files("packaging/completions")? {
+        let program = name.trim_end_matches(".bash");
+        put(&file, &destdir.join("usr/share/bash-completion/completions").join(program), 0o644)?;
+    }
+    Ok(())
+}
+
+/// The files of a folder of the checkout, with their names.
+fn files(folder: &str) -> Result<Vec<(PathBuf, String)>> {
+    let folder = workspace().join(folder);
+    let entries = fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))?;
+    let files = entries.flatten().filter(|entry| entry.path().is_file());
+    Ok(files.map(|file| (file.path(), file.file_name().to_string_lossy().into_owned())).collect())
 }
 
 /// The agent of the lab: static too, and no part of the product.
@@ -116,6 +142,21 @@ fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn manuals_and_completions_go_where_man_and_bash_look() {
+        let folder = std::env::temp_dir().join(format!("xtask-manuals-{}", std::process::id()));
+        manuals(&folder).unwrap();
+        completions(&folder).unwrap();
+        for file in
+            ["man/man1/xm.1", "man/man5/xmdomain.cfg.5", "man/man5/xend-config.sxp.5", "man/man8/xend.8"]
+        {
+            assert!(folder.join("usr/share").join(file).is_file(), "{file}");
+        }
+        assert!(folder.join("usr/share/bash-completion/completions/xm").is_file());
+        assert!(folder.join("usr/share/bash-completion/completions/xend").is_file());
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_file_is_replaced_with_the_mode_asked_for() {
