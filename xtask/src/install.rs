@@ -43,7 +43,11 @@ pub(crate) fn install(destdir: &Path, build: Build) -> Result<()> {
     }
     for (from, to, mode) in FOLDERS {
         for (file, name) in files(from)? {
-            put(&file, &destdir.join(to).join(name), mode)?;
+            let place = destdir.join(to).join(name);
+            // Settings that somebody has made stay.
+            if !(to.starts_with("etc/") && place.exists()) {
+                put(&file, &place, mode)?;
+            }
         }
     }
     manuals(destdir)?;
