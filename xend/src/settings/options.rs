@@ -44,8 +44,9 @@ impl Settings {
         let mut complaints = Vec::new();
         let mut number = |name: &str, slot: &mut u64| {
             let Some(value) = option(forms, name) else { return };
-            match value.int().and_then(|n| u64::try_from(n).ok()) {
-                Some(n) => *slot = n,
+            // 32 bits: more seconds than that can't be added to a clock, and KiB become bytes.
+            match value.int().and_then(|n| u32::try_from(n).ok()) {
+                Some(n) => *slot = n.into(),
                 None => complaints.push(format!("cannot read the number in ({name} …)")),
             }
         };
@@ -76,6 +77,14 @@ fn option<'a>(forms: &'a [Sxp], name: &str) -> Option<&'a Sxp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_no_clock_can_hold_is_named() {
+        let forms =
+            xend_api::sxp::parse("(device-create-timeout 9223372036854775807) (console-limit -1)").unwrap();
+        let (settings, complaints) = Settings::from_forms(&forms);
+        assert_eq!((settings, complaints.len()), (Settings::default(), 2));
+    }
 
     #[test]
     fn the_first_of_several_options_wins_and_bad_numbers_are_named() {
