@@ -42,11 +42,14 @@ fn at_every_side_effect(
             daemon.destroy("vm1");
         }
         host.is_as(&nothing, &when);
-        // The name is free, the disks too.
-        daemon.start_domain(&config(&host), "vm1");
-        daemon.destroy("vm1");
+        // The name is free, the disks too. Where nothing is left that is sure; tried often enough all the same.
+        let is_last = !matches!(done, Err(Killed));
+        if is_last || count % 4 == 0 {
+            daemon.start_domain(&config(&host), "vm1");
+            daemon.destroy("vm1");
+        }
         daemon.kill();
-        if !matches!(done, Err(Killed)) {
+        if is_last {
             assert!(count > 10, "the gate was asked {count} times only");
             return;
         }
