@@ -1,6 +1,6 @@
 //! Gives a domain its memory and remembers which machine frame each of its pages got.
 
-use hypervisor::{DomId, Hypervisor, HypervisorError, Mfn, PAGE_SIZE, Pfn, abi::guest::page_table};
+use hypervisor::{DomId, Hypervisor, HypervisorError, Mfn, PAGE_SIZE, Pfn};
 
 use super::{error::BuildError, layout::PageRange};
 
@@ -67,11 +67,30 @@ impl Populated {
         (range.start..range.end()).map(|pfn| self.mfn(pfn).expect("the layout ends before the memory does"))
     }
 
-    /// Fills `into` with the p2m entries from byte `offset` of the p2m on; entries behind the last page are invalid.
+    /// Fills `into` with the p2m entries from byte `offset` of the p2m on; entries behind the last page are invalid,
+    /// which is all ones.
     pub(super) fn write_p2m(&self, offset: u64, into: &mut [u8]) {
-        for (index, entry) in into.chunks_exact_mut(8).enumerate() {
-            let mfn = self.mfn(offset / 8 + index as u64).unwrap_or(page_table::INVALID_P2M_ENTRY);
-            entry.copy_from_slice(&mfn.to_le_bytes());
+        into.fill(0xff);
+        let (mut entries, _) = into.as_chunks_mut::<8>();
+        let mut pfn = offset / 8;
+        while let Some(block) = self.blocks.get((pfn / SUPER_PAGES) as usize).filter(|_| !entries.is_empty())
+        {
+            let within = (pfn % SUPER_PAGES) as usize;
+            let len = entries.len().min(SUPER_PAGES as usize - within);
+            let (here, rest) = entries.split_at_mut(len);
+            match block {
+                Block::Super(first) => {
+                    for (entry, mfn) in here.iter_mut().zip(first + within as u64..) {
+                        *entry = mfn.to_le_bytes();
+                    }
+                }
+                Block::Singles(mfns) => {
+                    for (entry, mfn) in here.iter_mut().zip(mfns.iter().skip(within)) {
+                        *entry = mfn.to_le_bytes();
+                    }
+                }
+            }
+            (entries, pfn) = (rest, pfn + len as u64);
         }
     }
 }
@@ -165,4 +184,32 @@ fn call(hv: &dyn Hypervisor, domid: DomId, order: u32, pfns: &[Pfn]) -> Result<V
 
 fn out_of_memory(domid: DomId, wanted: u64, got: u64) -> BuildError {
     BuildError::OutOfMemory { domid, wanted_kib: wanted * PAGE_KIB, got_kib: got * PAGE_KIB }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_list_names_every_page_and_nothing_behind_the_last() {
+        let singles: Vec<Mfn> = (0..300).map(|index| 7000 + index * 3).collect();
+        let blocks = vec![
+            Block::Super(0x10000),
+            Block::Singles((0..512).map(|index| 9000 - index).collect()),
+            Block::Super(0x40000),
+            Block::Singles(singles.into()),
+        ];
+        let memory = Populated { domid: DomId(1), nr_pages: 3 * 512 + 300, blocks };
+        assert_eq!(memory.mfn(513), Some(8999));
+        assert_eq!(memory.mfn(3 * 512 + 299), Some(7897));
+        assert_eq!(memory.mfn(3 * 512 + 300), None);
+        for (offset, len) in [(0, 4096 * 4), (8 * 100, 8 * 1000), (8 * 1800, 4096), (8 * 5000, 64)] {
+            let mut bytes = vec![1; len];
+            memory.write_p2m(offset, &mut bytes);
+            for (index, entry) in bytes.chunks_exact(8).enumerate() {
+                let wanted = memory.mfn(offset / 8 + index as u64).unwrap_or(u64::MAX);
+                assert_eq!(entry, wanted.to_le_bytes(), "entry {index} from byte {offset}");
+            }
+        }
+    }
 }

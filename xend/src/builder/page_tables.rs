@@ -3,6 +3,8 @@
 //! A *block* is what one table maps: 2 MiB for an L1, 1 GiB for an L2, 512 GiB for an L3, everything for the L4. Blocks
 //! are numbered by address, so table, parent and index are all a shift away. Tables are ordered L4, L3s, L2s, L1s.
 
+use std::ops::Range;
+
 use hypervisor::{Mfn, PAGE_SIZE, abi::guest::page_table};
 
 use super::layout::PageRange;
@@ -58,15 +60,20 @@ impl Area {
         PageRange { start: self.tables, pages: self.nr_tables() }
     }
 
-    fn table_pfn(&self, level: usize, block: u64) -> Option<u64> {
+    /// Of the blocks `wanted` at `level`: the first that has a table here, and the tables' pages from that one on.
+    fn tables_of(&self, level: usize, wanted: Range<u64>) -> Option<(u64, Range<u64>)> {
         let (first, count) = self.own[level];
-        let index = block.checked_sub(first).filter(|index| *index < count)?;
+        let (start, end) = (wanted.start.max(first), wanted.end.min(first + count));
         let above: u64 = self.own[level + 1..].iter().map(|(_, count)| count).sum();
-        Some(self.tables + above + index)
+        let pfn = self.tables + above;
+        (start < end).then(|| (start, pfn + (start - first)..pfn + (end - first)))
     }
 
-    fn page(&self, va: u64) -> Option<u64> {
-        (self.first_va..=self.last_va).contains(&va).then(|| self.first_pfn + (va - self.first_va) / PAGE)
+    /// Of the addresses' pages `wanted`: the first that is mapped here, and the pages from that one on.
+    fn pages(&self, wanted: Range<u64>) -> Option<(u64, Range<u64>)> {
+        let first = self.first_va / PAGE;
+        let (start, end) = (wanted.start.max(first), wanted.end.min(self.last_va / PAGE + 1));
+        (start < end).then(|| (start, self.first_pfn + (start - first)..self.first_pfn + (end - first)))
     }
 
     /// Number and level of the `index`th table.
@@ -123,10 +130,6 @@ impl PageTables {
         std::iter::once(&self.main).chain(&self.p2m)
     }
 
-    fn is_table(&self, pfn: u64) -> bool {
-        self.areas().any(|area| area.tables().contains(pfn))
-    }
-
     /// Content of the table at `pfn`, which must be one of the tables; `frame` gives a page's machine frame.
     pub(super) fn content(&self, pfn: u64, frame: &dyn Fn(u64) -> Option<Mfn>) -> [u64; page_table::ENTRIES] {
         let mut entries = [0; page_table::ENTRIES];
@@ -134,23 +137,23 @@ impl PageTables {
         let Some((level, block)) = found.and_then(|area| area.nth_table(pfn - area.tables)) else {
             return entries;
         };
-        for (index, entry) in entries.iter_mut().enumerate() {
-            let child = block * page_table::ENTRIES as u64 + index as u64;
-            *entry = if level == 1 { self.leaf(child, frame) } else { self.upper(level - 1, child, frame) };
+        let first = block * page_table::ENTRIES as u64;
+        let here = first..first + page_table::ENTRIES as u64;
+        let tables = [self.main.tables(), self.p2m.as_ref().map_or(self.main.tables(), Area::tables)];
+        for area in self.areas() {
+            let (pfns, bits) = if level == 1 {
+                (area.pages(here.clone()), page_table::LEAF)
+            } else {
+                (area.tables_of(level - 1, here.clone()), page_table::UPPER)
+            };
+            let Some((child, pfns)) = pfns else { continue };
+            for (entry, pfn) in entries[(child - first) as usize..].iter_mut().zip(pfns) {
+                let read_only = level == 1 && tables.iter().any(|range| range.contains(pfn));
+                let bits = if read_only { page_table::LEAF_READ_ONLY } else { bits };
+                *entry = frame(pfn).filter(|_| pfn < self.nr_pages).map_or(0, |mfn| mfn << 12 | bits);
+            }
         }
         entries
-    }
-
-    fn upper(&self, level: usize, block: u64, frame: &dyn Fn(u64) -> Option<Mfn>) -> u64 {
-        let table = self.areas().find_map(|area| area.table_pfn(level, block));
-        table.and_then(frame).map_or(0, |mfn| mfn << 12 | page_table::UPPER)
-    }
-
-    fn leaf(&self, page: u64, frame: &dyn Fn(u64) -> Option<Mfn>) -> u64 {
-        let pfn = self.areas().find_map(|area| area.page(page * PAGE)).filter(|pfn| *pfn < self.nr_pages);
-        let Some((pfn, mfn)) = pfn.and_then(|pfn| Some((pfn, frame(pfn)?))) else { return 0 };
-        let bits = if self.is_table(pfn) { page_table::LEAF_READ_ONLY } else { page_table::LEAF };
-        mfn << 12 | bits
     }
 }
 
