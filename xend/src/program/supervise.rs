@@ -32,6 +32,8 @@ pub(super) const WORKER: &str = "run-worker";
 pub(super) const START_AGAIN: u8 = 75;
 /// A worker that dies sooner than this after its start is started again ever more slowly.
 const SHORT_LIFE: Duration = Duration::from_secs(10);
+/// How long a failed start waits for the end of what it started.
+const END_LIMIT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -43,7 +45,10 @@ pub(super) fn launch(options: &Options, places: &Places) -> ExitCode {
             let read = child.stdout.take().map(|mut pipe| pipe.read_to_end(&mut told));
             match (read, told.first()) {
                 (Some(Ok(_)), Some(b'0')) => ExitCode::SUCCESS,
-                _ => {
+                (_, first) => {
+                    if first == Some(&b'1') {
+                        wait_for_end(&mut child);
+                    }
                     let text = String::from_utf8_lossy(told.get(1..).unwrap_or_default()).into_owned();
                     eprintln!(
                         "xend could not be started{}{}",
@@ -59,6 +64,15 @@ pub(super) fn launch(options: &Options, places: &Places) -> ExitCode {
             eprintln!("xend could not be started: {error:#}");
             ExitCode::from(1)
         }
+    }
+}
+
+/// A worker that said that it could not start is about to end, and its supervisor with it: what is asked right behind
+/// a failed start must not find them.
+fn wait_for_end(child: &mut Child) {
+    let deadline = Instant::now() + END_LIMIT;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
