@@ -40,6 +40,9 @@ fn after_a_restart_of_the_daemon_everything_is_as_it_was() {
     let domid = daemon.start_domain(&config(&host), "vm1");
     daemon.devices_connect(&host, domid, 4);
     daemon.create(&host.config("vm2").with("(description 'two words') (vcpu_avail 1)").vcpus("2"));
+    for name in ["vm1", "vm2"] {
+        daemon.ask("xend.domain.console_tty", name).unwrap();
+    }
     let start = daemon.tree("vm1").unwrap().value("start_time").and_then(Sxp::float).unwrap();
     let (listed, with_domains) = (trees(&daemon), host.traces());
     for _ in 0..2 {

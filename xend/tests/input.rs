@@ -104,6 +104,7 @@ fn a_name_or_a_uuid_in_use_is_refused_with_the_number_of_its_domain() {
     let host = Host::new();
     let daemon = host.daemon();
     let domid = daemon.create(&host.config("vm1").with("(uuid 00000000-0000-0000-0000-00000000abcd)"));
+    daemon.ask("xend.domain.console_tty", "vm1").unwrap();
     let before = host.traces();
     let fault = daemon.create_fault(&host.config("vm1"));
     assert_eq!(fault.text, format!("Domain 'vm1' already exists with ID '{domid}'"));
