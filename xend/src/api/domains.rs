@@ -95,9 +95,9 @@ pub(super) async fn create(api: &Api, params: &[Sxp]) -> Answer {
     }
     let (name, uuid) = (config.name.clone(), config.uuid);
     let failed = |error: RequestError| fault::of_request(&error, &name);
-    let domid = api.manager.create(config).await.map_err(failed)?;
-    // By its number: a name that looks like somebody else's number must not mislead the client.
-    match api.manager.find(&domid.to_string()).await {
+    api.manager.create(config).await.map_err(failed)?;
+    // By its UUID: another domain may have its number for a name, and the client would start that one.
+    match api.manager.find_by_uuid(uuid).await {
         Ok(listed) => Ok(trees::tree_of(&listed, Devices::Shown)),
         Err(error) => {
             // A client that is told of a failure does not look for a domain.

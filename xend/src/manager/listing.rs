@@ -93,6 +93,13 @@ impl Manager {
         }
     }
 
+    /// A domain of ours by its UUID, which no name and no number can be mistaken for.
+    pub async fn find_by_uuid(&self, uuid: Uuid) -> Result<Listed, RequestError> {
+        let entry = self.entry(uuid)?;
+        let gone = || RequestError::WentAway { name: entry.name.clone() };
+        self.listed(uuid, &entry)?.ok_or_else(gone)
+    }
+
     /// One of ours that Xen does not have (any more), by name or UUID: taking it away met an error and is not over.
     pub fn remains_of(&self, designator: &str) -> Option<Uuid> {
         let uuid = Uuid::parse_str(designator).ok();
@@ -105,6 +112,11 @@ impl Manager {
         let Some((uuid, entry)) = self.entries().into_iter().find(|(_, entry)| entry.name == name) else {
             return Ok(None);
         };
+        self.listed(uuid, &entry)
+    }
+
+    /// A domain of ours with what Xen says of it; `None` when Xen does not have it.
+    fn listed(&self, uuid: Uuid, entry: &Entry) -> Result<Option<Listed>, RequestError> {
         let view = entry.view.borrow().clone();
         let Some(domid) = view.domid else { return Ok(None) };
         let info = self
