@@ -13,7 +13,9 @@ mod view;
 
 pub use error::RequestError;
 pub use listing::{Listed, Owner};
-pub use rules::{Asked, Ending, Need, Outcome, Refusal, Standing, Verdict, admit, check, policy};
+pub use rules::{
+    Asked, Ending, Need, Outcome, Refusal, ShutdownReason, Standing, Verdict, admit, check, policy,
+};
 pub use table::Manager;
-pub use task::{PausedBy, ShutdownReason};
+pub use task::PausedBy;
 pub use view::View;

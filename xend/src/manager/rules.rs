@@ -54,6 +54,45 @@ pub enum Asked {
     Destroy,
 }
 
+/// Why a guest is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownReason {
+    /// `poweroff`
+    Poweroff,
+    /// `reboot`
+    Reboot,
+    /// `suspend`
+    Suspend,
+    /// `halt`
+    Halt,
+    /// Not asked: put into the crashed state from outside.
+    Crash,
+}
+
+impl ShutdownReason {
+    /// From the word of a request.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "poweroff" => Self::Poweroff,
+            "reboot" => Self::Reboot,
+            "suspend" => Self::Suspend,
+            "halt" => Self::Halt,
+            "crash" => Self::Crash,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Poweroff => "poweroff",
+            Self::Reboot => "reboot",
+            Self::Suspend => "suspend",
+            Self::Halt => "halt",
+            Self::Crash => "crash",
+        }
+    }
+}
+
 /// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

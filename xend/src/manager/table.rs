@@ -2,7 +2,7 @@
 //! anything waits.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,8 +18,8 @@ use uuid::Uuid;
 use super::{
     RequestError,
     retry::Retry,
-    rules::Asked,
-    task::{Message, PausedBy, ShutdownReason, Task},
+    rules::{Asked, ShutdownReason},
+    task::{Message, PausedBy, Task},
     view::{View, view_of},
 };
 use crate::{
@@ -214,6 +214,8 @@ impl Manager {
             preserved: matches!(end, End::Preserved),
             shutdown_notice: None,
             retry: Retry::default(),
+            unrecorded: false,
+            put_off: VecDeque::new(),
             place: Some(Place { table: self.table.clone(), uuid }),
         };
         tokio::spawn(task.work());

@@ -2,6 +2,7 @@
 //! decided by [`super::rules`], done by `operations`. Everybody else sees the domain through [`View`].
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -10,12 +11,15 @@ use hypervisor::{DomId, DomainInfo, ShutdownCode};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 use xend_api::classic::log as classic;
-use xenstore::paths::{self, node};
+use xenstore::{
+    StoreError,
+    paths::{self, node},
+};
 
 use super::{
     RequestError,
     retry::Retry,
-    rules::{Asked, Ending, Need, Outcome, Standing, Verdict, admit, check, policy},
+    rules::{Asked, Ending, Need, Outcome, ShutdownReason, Standing, Verdict, admit, check, policy},
     table::Place,
     view::{View, view_of},
 };
@@ -23,45 +27,6 @@ use crate::{
     domain::Phase,
     operations::{Context, Domain, Operation, OperationError, Step, chain, plan, run},
 };
-
-/// Why a guest is asked to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShutdownReason {
-    /// `poweroff`
-    Poweroff,
-    /// `reboot`
-    Reboot,
-    /// `suspend`
-    Suspend,
-    /// `halt`
-    Halt,
-    /// Not asked: put into the crashed state from outside.
-    Crash,
-}
-
-impl ShutdownReason {
-    /// From the word of a request.
-    pub fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "poweroff" => Self::Poweroff,
-            "reboot" => Self::Reboot,
-            "suspend" => Self::Suspend,
-            "halt" => Self::Halt,
-            "crash" => Self::Crash,
-            _ => return None,
-        })
-    }
-
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::Poweroff => "poweroff",
-            Self::Reboot => "reboot",
-            Self::Suspend => "suspend",
-            Self::Halt => "halt",
-            Self::Crash => "crash",
-        }
-    }
-}
 
 type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
@@ -102,6 +67,10 @@ pub(super) struct Task {
     pub(super) shutdown_notice: Option<tokio::time::Instant>,
     /// The look that follows a failure.
     pub(super) retry: Retry,
+    /// The record on disk is behind: writing it failed.
+    pub(super) unrecorded: bool,
+    /// Messages that came while a restart waited for its devices.
+    pub(super) put_off: VecDeque<Message>,
     /// Given up before the answer to the request that ends the domain: whoever asked may use the name at once.
     pub(super) place: Option<Place>,
 }
@@ -112,18 +81,29 @@ enum Next {
     End,
 }
 
+/// How a restart ended that met no error.
+enum Restarted {
+    /// It runs.
+    Runs,
+    /// It is to be destroyed: the request is the next message.
+    Unwanted,
+}
+
 impl Task {
     /// Works until the domain is gone.
     pub(super) async fn work(mut self) {
         loop {
             let (notice, again) = (self.shutdown_notice, self.retry.due());
-            let next = tokio::select! {
-                message = self.queue.recv() => match message {
-                    Some(message) => self.handle(message).await,
-                    None => Next::End,
+            let next = match self.put_off.pop_front() {
+                Some(message) => self.handle(message).await,
+                None => tokio::select! {
+                    message = self.queue.recv() => match message {
+                        Some(message) => self.handle(message).await,
+                        None => Next::End,
+                    },
+                    () = sleep_until(notice) => self.notice_silence().await,
+                    () = sleep_until(again) => self.look().await,
                 },
-                () = sleep_until(notice) => self.notice_silence().await,
-                () = sleep_until(again) => self.look().await,
             };
             if matches!(next, Next::End) {
                 return;
@@ -270,6 +250,7 @@ impl Task {
             }
         };
         match check(self.domain.record.phase, standing) {
+            Need::Nothing if self.unrecorded => self.finish().await,
             Need::Nothing => {
                 self.retry.reset();
                 Next::Wait
@@ -299,9 +280,12 @@ impl Task {
         }
     }
 
-    /// The daemon ended between the restarted domain's first instruction and its record.
+    /// A restarted domain runs, only its record does not say so yet: the last step of the restart, also where the
+    /// daemon ended just before it. The guest is not ended for a disk that is full.
     async fn finish(&mut self) -> Next {
-        if let Err(source) = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await {
+        let written = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await;
+        self.unrecorded = written.is_err();
+        if let Err(source) = written {
             error!(name = %self.name(), "{}", chain(&source));
             self.retry.schedule();
         }
@@ -347,25 +331,50 @@ impl Task {
     async fn restart(&mut self) -> Next {
         let old = self.domid_text();
         self.view.send_modify(|view| view.phase = Phase::Restarting);
-        let steps = plan(Operation::Restart);
-        let made = steps.iter().position(|step| *step == Step::AwaitDevices).unwrap_or(steps.len());
-        let (make, start) = steps.split_at(made);
-        let restarted = async {
-            run(&self.context, &mut self.domain, make).await?;
-            // Its devices may take their time; everybody is to see the new number meanwhile.
-            self.view.send_replace(self.current_view());
-            run(&self.context, &mut self.domain, start).await
-        };
-        match restarted.await {
-            Ok(()) => {
+        match self.begin_again().await {
+            Ok(Restarted::Runs) => {
                 info!(domid = self.domid_text(), name = %self.name(), was = old, "restarted");
-                Next::Wait
+                self.finish().await
             }
+            Ok(Restarted::Unwanted) => Next::Wait,
             Err(why) => {
                 error!("{} {}", classic::failed_to_restart(old), chain(&why));
+                if matches!(self.context.store.read(paths::DOMAINS).await, Err(StoreError::Lost { .. })) {
+                    // The daemon is about to start again; its next life does the restart, by the record.
+                    self.retry.schedule();
+                    return Next::Wait;
+                }
                 self.undo().await
             }
         }
+    }
+
+    async fn begin_again(&mut self) -> Result<Restarted, OperationError> {
+        let steps = plan(Operation::Restart);
+        let at = |step| steps.iter().position(|other| *other == step).unwrap_or(steps.len());
+        let (made, connected) = (at(Step::AwaitDevices), at(Step::Unpause));
+        run(&self.context, &mut self.domain, &steps[..made]).await?;
+        // Its devices may take their time; everybody is to see the new number meanwhile.
+        self.publish();
+        {
+            let waiting = run(&self.context, &mut self.domain, &steps[made..connected]);
+            tokio::pin!(waiting);
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(message) = self.queue.recv() => {
+                        if matches!(message, Message::Destroy(_)) {
+                            self.put_off.push_front(message);
+                            return Ok(Restarted::Unwanted);
+                        }
+                        self.put_off.push_back(message);
+                    }
+                    done = &mut waiting => break done?,
+                }
+            }
+        }
+        run(&self.context, &mut self.domain, &[Step::Unpause]).await?;
+        Ok(Restarted::Runs)
     }
 
     async fn take_away(&mut self, operation: Operation) -> Result<(), OperationError> {
@@ -392,9 +401,11 @@ impl Task {
         Ok(standing_of(info.filter(|info| info.uuid == uuid).as_ref()))
     }
 
+    /// A start that lies ahead says that the clock was set back, and nothing of the guest: it counts as long ago, for
+    /// a guest that reboots must not be lost for that.
     fn age(&self) -> Duration {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        Duration::try_from_secs_f64(now - self.domain.record.start_time).unwrap_or_default()
+        Duration::try_from_secs_f64(now - self.domain.record.start_time).unwrap_or(Duration::MAX)
     }
 
     fn name(&self) -> String {

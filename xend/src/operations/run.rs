@@ -4,10 +4,10 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hypervisor::DomId;
-use tracing::debug;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
-use super::{Context, OperationError, Step, blocking, create, furnish, take_away};
+use super::{Context, OperationError, Step, blocking, chain, create, furnish, take_away};
 use crate::{
     builder::{Kernel, KernelFile, Populated, Ramdisk},
     devices::Wiring,
@@ -118,9 +118,18 @@ async fn record(context: &Context, domain: &mut Domain, phase: Phase) -> Result<
     }
     domain.record.phase = phase;
     let (records, record) = (context.records.clone(), domain.record.clone());
-    blocking(move || records.write(&record))
+    let written = blocking(move || records.write(&record))
         .await
-        .map_err(|source| OperationError::Record { name: domain.name(), source })
+        .map_err(|source| OperationError::Record { name: domain.name(), source });
+    match (written, phase) {
+        // A full disk must not keep a domain from being ended, or a guest that reboots from coming back: without this
+        // record the next life of the daemon works out the same from Xen, but for one that dies half-way through it.
+        (Err(unwritten), Phase::Ending | Phase::Restarting) => {
+            warn!(name = %domain.record.config.name, "{}; going on without", chain(&unwritten));
+            Ok(())
+        }
+        (written, _) => written,
+    }
 }
 
 async fn forget(context: &Context, domain: &mut Domain) -> Result<(), OperationError> {
