@@ -1,0 +1,35 @@
+//! A domain file on its way to the daemon: lexer, parser, evaluator, variables, conversion. What comes out crosses the wire.
+#![no_main]
+
+use std::path::PathBuf;
+
+use libfuzzer_sys::fuzz_target;
+use xend_api::sxp::parse_one;
+use xm::domfile::convert::{Surroundings, domain};
+use xm::domfile::{Scope, Settings, Source, run};
+
+fuzz_target!(|data: &[u8]| {
+    let source = Source::new("/etc/xen/a.cfg", data);
+    let mut scope = Scope::default();
+    if let Err(error) = run(&source, &mut scope) {
+        assert!(!error.to_string().is_empty());
+        return;
+    }
+    let mut settings = Settings::new();
+    if settings.absorb(&scope).is_err() {
+        return;
+    }
+    let around = Surroundings {
+        current_dir: PathBuf::from("/root"),
+        display: Some(":0".to_owned()),
+        xauthority: "/root/.Xauthority".to_owned(),
+        console: false,
+        exists: |_| true,
+    };
+    match domain(&settings, &around) {
+        Ok(converted) => {
+            parse_one(&converted.sxp.to_pretty(80)).expect("what xm prints is readable");
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+});
