@@ -30,6 +30,8 @@ pub(super) const SUPERVISOR: &str = "run-supervisor";
 pub(super) const WORKER: &str = "run-worker";
 /// Exit status of a worker that asks to be started again.
 pub(super) const START_AGAIN: u8 = 75;
+/// Set for every worker but the first: whoever asked for the start has gone, and only trying again helps.
+pub(super) const AGAIN: &str = "XEND_WORKER_AGAIN";
 /// A worker that dies sooner than this after its start is started again ever more slowly.
 const SHORT_LIFE: Duration = Duration::from_secs(10);
 /// How long a failed start waits for the end of what it started.
@@ -116,11 +118,11 @@ pub(super) fn supervise(options: &Options, places: &Places) -> ExitCode {
         eprintln!("cannot block signals: {error}");
         return ExitCode::from(1);
     }
-    let mut pipe = Stdio::inherit();
+    let (mut pipe, mut turn) = (Stdio::inherit(), Turn::First);
     let mut pause = FIRST_PAUSE;
     loop {
         let started = Instant::now();
-        let mut worker = match start_worker(options, pipe) {
+        let mut worker = match start_worker(options, pipe, turn) {
             Ok(worker) => worker,
             Err(error) => {
                 eprintln!("cannot start the worker: {error}");
@@ -131,7 +133,7 @@ pub(super) fn supervise(options: &Options, places: &Places) -> ExitCode {
             eprintln!("cannot write {}: {error}", places.pid_file().display());
         }
         release_stdout();
-        pipe = Stdio::null();
+        (pipe, turn) = (Stdio::null(), Turn::Later);
         let ended = wait(&mut worker, &wanted);
         if let Some(code) = judge(ended) {
             pidfile::remove_own(&places.pid_file(), worker.id());
@@ -181,8 +183,19 @@ fn nap(wanted: &SigSet, pause: Duration) -> Option<Signal> {
     }
 }
 
-fn start_worker(options: &Options, pipe: Stdio) -> std::io::Result<Child> {
-    Command::new(std::env::current_exe()?)
+/// Which worker of this supervisor it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    First,
+    Later,
+}
+
+fn start_worker(options: &Options, pipe: Stdio, turn: Turn) -> std::io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    if turn == Turn::Later {
+        command.env(AGAIN, "1");
+    }
+    command
         .arg(WORKER)
         .args(options.words())
         // Few allocator arenas: a thousand domains are several MiB smaller, and no slower.
@@ -222,7 +235,7 @@ fn judge(ended: Option<ExitStatus>) -> Option<u8> {
     let Some(status) = ended else { return Some(1) };
     match (status.code(), status.signal()) {
         (Some(code), _) if code == i32::from(START_AGAIN) => {
-            eprintln!("Xend lost xenstored.  Restarting it.");
+            eprintln!("Xend lost xenstored or cannot start yet.  Restarting it.");
             None
         }
         (Some(code), _) => {

@@ -59,7 +59,9 @@ pub(super) fn main(options: &Options, places: &Places) -> ExitCode {
             error!("Exception starting xend ({error:#})");
             eprintln!("Exception starting xend: {error:#}");
             report(&format!("1{error:#}\n"));
-            ExitCode::from(1)
+            // A daemon that ran once is not given up because xenstored is not back yet.
+            let again = std::env::var_os(supervise::AGAIN).is_some();
+            ExitCode::from(if again { supervise::START_AGAIN } else { 1 })
         }
     }
 }
