@@ -108,13 +108,15 @@ async fn run(call: &ScriptCall, log: &Path) -> Result<(), ScriptError> {
         .process_group(0)
         .kill_on_drop(true);
     let mut child = command.spawn().map_err(start)?;
+    // Declared behind the child, so dropped before it: its number can't be another process's yet.
+    let mut group = Group(child.id());
     let args = call.args.join(" ");
-    let Ok(ended) = tokio::time::timeout(call.time_limit, child.wait()).await else {
-        // The whole group goes: a shell's child would otherwise keep the device's lock.
-        if let Some(pid) = child.id() {
-            let group = nix::unistd::Pid::from_raw(pid as i32);
-            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
-        }
+    let ended = tokio::time::timeout(call.time_limit, child.wait()).await;
+    if ended.is_ok() {
+        group.0 = None;
+    }
+    let Ok(ended) = ended else {
+        drop(group);
         let _ = child.wait().await;
         let (script, log, limit) = (call.script.clone(), log.to_owned(), call.time_limit);
         return Err(ScriptError::TimedOut { script, args, limit, log });
@@ -126,6 +128,20 @@ async fn run(call: &ScriptCall, log: &Path) -> Result<(), ScriptError> {
     let signal = || -std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0);
     let status = status.code().unwrap_or_else(signal);
     Err(ScriptError::Failed { script: call.script.clone(), args, status, log: log.to_owned() })
+}
+
+/// The processes of a script that has not ended. All of them go when it is called off or has taken too long: a shell's
+/// child would otherwise keep the device's lock, or connect what is being taken away.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            let group = nix::unistd::Pid::from_raw(pid as i32);
+            // Already gone is what was wanted.
+            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -188,6 +204,30 @@ mod tests {
             .unwrap_err();
         assert!(matches!(error, ScriptError::TimedOut { .. }), "{error}");
         assert!(started.elapsed() < Duration::from_secs(100));
+    }
+
+    #[tokio::test]
+    async fn a_script_that_is_called_off_is_killed_with_its_children() {
+        let dir = folder("off");
+        let out = dir.join("pid");
+        let script = script(&dir, &format!("#!/bin/sh\nsleep 1000 &\necho $! > {}\nwait\n", out.display()));
+        let run = HostScripts::new(dir.join("log"), Vec::new()).run(call(&script, Duration::from_secs(100)));
+        let running = tokio::spawn(run);
+        let limit = std::time::Instant::now() + Duration::from_secs(20);
+        let mut sleeper = String::new();
+        while !sleeper.ends_with('\n') {
+            assert!(std::time::Instant::now() < limit, "the script tells its child's pid");
+            tokio::task::yield_now().await;
+            sleeper = std::fs::read_to_string(&out).unwrap_or_default();
+        }
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        let stat = format!("/proc/{}/stat", sleeper.trim());
+        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z")) {
+            assert!(std::time::Instant::now() < limit, "its child is still alive");
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[tokio::test]
