@@ -180,7 +180,7 @@ impl Visit for Fields {
 
     fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
         use fmt::Write;
-        let text = format!("{value:?}").replace('\n', "\\n");
+        let text = one_line(&format!("{value:?}"));
         if field.name() == "message" {
             self.message = text;
         } else {
@@ -189,9 +189,24 @@ impl Visit for Fields {
     }
 }
 
+/// Control characters as escapes: a newline must not make a line of its own, nor an escape sequence move the cursor of
+/// whoever reads the log.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\t' { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_a_reader_s_terminal() {
+        assert_eq!(one_line("a\nb\r\u{1b}[2J\u{9b}é\t"), "a\\nb\\r\\u{1b}[2J\\u{9b}é\t");
+    }
 
     #[test]
     fn the_log_is_rotated_by_size_and_keeps_five_old_files() {
