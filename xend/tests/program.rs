@@ -217,6 +217,43 @@ fn a_daemon_whose_worker_dies_again_and_again_can_be_stopped_at_any_time() {
 }
 
 #[test]
+fn two_daemons_do_not_share_domains() {
+    let root = Root::new();
+    root.start();
+    let pid = root.pid().unwrap();
+    // Without its pid file nobody knows that it runs.
+    fs::remove_file(root.path("var/run/xend.pid")).unwrap();
+    for words in [&["start", "--simulate"][..], &["start", "--simulate", "--foreground"]] {
+        let refused = root.run(words);
+        assert_eq!(refused.status.code(), Some(1), "{words:?}");
+        let told = text(&refused.stderr);
+        assert!(told.contains("var/lib/xend/state/domains: another xend works with it"), "{told}");
+        assert_eq!(root.names().unwrap(), ["Domain-0"], "the first one is not disturbed");
+    }
+    fs::write(root.path("var/run/xend.pid"), pid.to_string()).unwrap();
+}
+
+#[test]
+fn a_program_that_was_replaced_does_not_keep_the_worker_from_coming_back() {
+    let root = Root::new();
+    let program = root.path("xend");
+    let install = || {
+        let new = root.path("xend.new");
+        fs::copy(env!("CARGO_BIN_EXE_xend"), &new).unwrap();
+        fs::rename(new, &program).unwrap();
+    };
+    install();
+    let mut start = Command::new(&program);
+    start.args(["start", "--simulate", "--root"]).arg(root.folder.path());
+    assert!(start.status().unwrap().success());
+    let old = root.pid().unwrap();
+    install();
+    kill(Pid::from_raw(old), Signal::SIGKILL).unwrap();
+    eventually("it is dead", || (!is_alive(old)).then_some(()));
+    eventually("another answers", || root.names().ok());
+}
+
+#[test]
 fn log_lines_have_the_original_s_form() {
     let root = Root::new();
     root.start();

@@ -2,18 +2,41 @@
 //! that is a `xend`.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::Path,
     time::{Duration, Instant},
 };
 
 use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
 /// How long a stopped daemon may take to end.
 const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a daemon waits for one that is just ending.
+const CLAIM_LIMIT: Duration = Duration::from_secs(2);
+
+/// Makes the folder of records this daemon's alone: two that act on the same domains would start each guest twice. The
+/// pid file can't keep them apart, it may be lost and a daemon in the foreground has none. The claim ends with the
+/// process, however it ends.
+pub(super) fn claim(folder: &Path) -> io::Result<Flock<File>> {
+    let deadline = Instant::now() + CLAIM_LIMIT;
+    let mut open = File::open(folder)?;
+    loop {
+        match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
+            Ok(claim) => return Ok(claim),
+            Err((file, Errno::EWOULDBLOCK)) if Instant::now() < deadline => open = file,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(io::Error::other("another xend works with it")),
+            Err((_, error)) => return Err(error.into()),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
 
 /// The pid of the daemon that runs; a file that names none that does is removed.
 pub(super) fn running(file: &Path) -> Option<Pid> {

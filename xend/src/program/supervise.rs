@@ -9,6 +9,7 @@ use std::{
         fs::{DirBuilderExt, OpenOptionsExt},
         process::ExitStatusExt,
     },
+    path::Path,
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -118,11 +119,19 @@ pub(super) fn supervise(options: &Options, places: &Places) -> ExitCode {
         eprintln!("cannot block signals: {error}");
         return ExitCode::from(1);
     }
+    // Now: once a newer program has been installed over ours, ours is called `xend (deleted)`.
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => {
+            eprintln!("cannot find the program itself: {error}");
+            return ExitCode::from(1);
+        }
+    };
     let (mut pipe, mut turn) = (Stdio::inherit(), Turn::First);
     let mut pause = FIRST_PAUSE;
     loop {
         let started = Instant::now();
-        let mut worker = match start_worker(options, pipe, turn) {
+        let mut worker = match start_worker(&program, options, pipe, turn) {
             Ok(worker) => worker,
             Err(error) => {
                 eprintln!("cannot start the worker: {error}");
@@ -190,8 +199,8 @@ enum Turn {
     Later,
 }
 
-fn start_worker(options: &Options, pipe: Stdio, turn: Turn) -> std::io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
+fn start_worker(program: &Path, options: &Options, pipe: Stdio, turn: Turn) -> std::io::Result<Child> {
+    let mut command = Command::new(program);
     if turn == Turn::Later {
         command.env(AGAIN, "1");
     }

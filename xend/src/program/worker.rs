@@ -13,7 +13,7 @@ use xenstore::{Endpoint, Store};
 use super::{
     command::Options,
     log::{self, Foreground},
-    supervise,
+    pidfile, supervise,
 };
 use crate::{
     api::{self, Api},
@@ -79,7 +79,10 @@ async fn work(options: &Options, places: &Places, log: &Path) -> anyhow::Result<
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let (parts, simulation) = open(options, places).await?;
+    let records = Records::open(places.records(), open_gate())?;
+    let folder = places.records();
+    let _claim = pidfile::claim(&folder).with_context(|| format!("cannot use {}", folder.display()))?;
+    let (parts, simulation) = open(options, places, records).await?;
     info!("Xend changeset: {} {}.", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     if let Some(reason) = parts.hypervisor.read_only_reason() {
         warn!("{reason}; domains can be listed, not made");
@@ -114,8 +117,11 @@ async fn work(options: &Options, places: &Places, log: &Path) -> anyhow::Result<
     Ok(Ended::Told)
 }
 
-async fn open(options: &Options, places: &Places) -> anyhow::Result<(Parts, Option<SimulatedHost>)> {
-    let records = Records::open(places.records(), open_gate())?;
+async fn open(
+    options: &Options,
+    places: &Places,
+    records: Records,
+) -> anyhow::Result<(Parts, Option<SimulatedHost>)> {
     let settings = read_settings(places);
     let places = places.clone();
     if options.simulate {
