@@ -42,13 +42,12 @@ impl Sxp {
 }
 
 fn pretty(tree: &Sxp, width: usize, column: usize, out: &mut String) {
-    let flat = tree.to_string();
     let Sxp::List(items) = tree else {
-        out.push_str(&flat);
+        out.push_str(&tree.to_string());
         return;
     };
-    if flat.chars().count() <= width.saturating_sub(column) {
-        out.push_str(&flat);
+    if fits(tree, &mut width.saturating_sub(column)) {
+        out.push_str(&tree.to_string());
         return;
     }
     out.push('(');
@@ -62,6 +61,28 @@ fn pretty(tree: &Sxp, width: usize, column: usize, out: &mut String) {
     }
     new_line(column, out);
     out.push(')');
+}
+
+/// Takes the columns of the compact form from `left`, as long as there are enough. Gives up at the first element that
+/// does not fit: each list is asked this, and writing the rest of it every time would take minutes for a deep one.
+fn fits(tree: &Sxp, left: &mut usize) -> bool {
+    match tree {
+        Sxp::List(items) => take(1 + items.len().max(1), left) && items.iter().all(|item| fits(item, left)),
+        // Every byte takes a column at least; a long text is not even quoted.
+        Sxp::Text(text) if text.len() > *left => false,
+        Sxp::Struct(members) => {
+            let mut probe = *left;
+            members.iter().all(|(name, value)| take(name.len(), &mut probe) && fits(value, &mut probe))
+                && take(tree.to_string().len(), left)
+        }
+        _ => take(tree.to_string().len(), left),
+    }
+}
+
+fn take(columns: usize, left: &mut usize) -> bool {
+    let enough = *left >= columns;
+    *left = left.saturating_sub(columns);
+    enough
 }
 
 fn new_line(column: usize, out: &mut String) {
@@ -127,6 +148,29 @@ mod tests {
     )
 )";
         assert_eq!(tree.to_pretty(80), wanted);
+    }
+
+    #[test]
+    fn a_list_stays_on_its_line_exactly_as_long_as_its_compact_form_fits() {
+        let members = vec![("a".to_owned(), Sxp::from("b c")), ("d".to_owned(), Sxp::from(vec![Sxp::Nil]))];
+        let element = Sxp::from(vec![Sxp::Int(-7), Sxp::from("it's"), Sxp::Struct(members), Sxp::from("x")]);
+        let tree = Sxp::from(vec![element, Sxp::List(Vec::new()), Sxp::Float(0.5)]);
+        let columns = tree.to_string().len();
+        assert_eq!(tree.to_pretty(columns), tree.to_string());
+        assert!(tree.to_pretty(columns - 1).contains('\n'));
+    }
+
+    #[test]
+    fn a_deep_list_around_a_long_text_is_written_once_not_at_every_depth() {
+        let text = "x y ".repeat(1 << 18);
+        let tree = (0..128).fold(Sxp::from(text.clone()), |tree, _| Sxp::List(vec![tree]));
+        let clock = std::time::Instant::now();
+        let compact = tree.to_string();
+        let once = clock.elapsed();
+        let clock = std::time::Instant::now();
+        let pretty = tree.to_pretty(78);
+        assert!(clock.elapsed() < once * 30, "{:?}, the compact form took {once:?}", clock.elapsed());
+        assert!(pretty.len() > compact.len());
     }
 
     #[test]
