@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use xend_api::sxp::{parse_bytes, parse_one};
+use xend_api::sxp::{MAX_BYTES, parse_bytes, parse_one};
 
 fuzz_target!(|data: &[u8]| {
     let forms = match parse_bytes(data) {
@@ -13,8 +13,10 @@ fuzz_target!(|data: &[u8]| {
         }
     };
     for tree in forms {
-        for text in [tree.to_string(), tree.to_pretty(78), tree.to_pretty(4)] {
-            assert_eq!(parse_one(&text).as_ref(), Ok(&tree), "{text}");
+        let texts = [tree.to_string(), tree.to_pretty(78), tree.to_pretty(4)];
+        // Quotes and indentation may make it too long to be read.
+        for text in texts.iter().filter(|text| text.len() <= MAX_BYTES) {
+            assert_eq!(parse_one(text).as_ref(), Ok(&tree), "{text}");
         }
     }
 });
