@@ -158,6 +158,135 @@ mod tests {
     }
 
     #[test]
+    fn whatever_a_client_sends_and_is_not_refused_reads_back() {
+        let odd = [
+            "x y",
+            "a'b",
+            "a\"b",
+            "\\",
+            "\\n",
+            "a\nb",
+            "\t",
+            "\0",
+            "\u{1b}[2J",
+            "(",
+            ")",
+            "()",
+            "#",
+            "; x",
+            "é",
+            "''",
+            "\r\n",
+            "@",
+            "none",
+            "None",
+            "007",
+            "1e5",
+            "True",
+            "nil",
+            " lead",
+            "trail ",
+            "%20",
+            "\u{feff}x",
+            "$(reboot)",
+            "<a&b>",
+        ];
+        let values = odd.into_iter().map(Sxp::from).chain([
+            Sxp::Nil,
+            Sxp::Bool(true),
+            Sxp::Int(i64::MIN),
+            Sxp::Float(f64::NAN),
+            Sxp::Float(-0.0),
+            Sxp::List(vec![]),
+            Sxp::List(vec![Sxp::List(vec![]), Sxp::Nil, Sxp::from("a b")]),
+            Sxp::Struct(vec![("a'\n".to_owned(), Sxp::Nil)]),
+        ]);
+        for value in values {
+            for key in [
+                "description",
+                "features",
+                "args",
+                "ramdisk",
+                "strange",
+                "uname",
+                "bridge",
+                "vuuid",
+                "rate",
+                "dtype",
+                "vcpus",
+            ] {
+                let tree = odd_tree(key, &value);
+                let Ok(config) = DomainConfig::from_sxp(&tree) else { continue };
+                let record = DomainRecord::creating(config);
+                let text = record.to_text();
+                let back = DomainRecord::from_text(&text);
+                let back = back.unwrap_or_else(|fault| panic!("{key} = {value:?}: {fault:?}\n{text}"));
+                assert_eq!(
+                    (&back.config.name, back.config.uuid, &back.config.image.args, back.config.vcpus),
+                    (&record.config.name, record.config.uuid, &record.config.image.args, record.config.vcpus),
+                    "{key} = {value:?}"
+                );
+                assert_eq!(back.config.devices, record.config.devices, "{key} = {value:?}");
+            }
+        }
+    }
+
+    /// A configuration with one odd value.
+    fn odd_tree(key: &str, value: &Sxp) -> Sxp {
+        let pair = |name: &str, usual: &str, wanted: &str| {
+            Sxp::pair(name, if key == wanted { value.clone() } else { Sxp::from(usual) })
+        };
+        let uname = match value.atom() {
+            Some(text) if key == "uname" => format!("file:{text}"),
+            _ => "file:/a".to_owned(),
+        };
+        let dev = match value.atom() {
+            Some(text) if key == "dtype" => format!("hda:{text}"),
+            _ => "hda".to_owned(),
+        };
+        Sxp::form(
+            "vm",
+            [
+                Sxp::pair("name", "007"),
+                Sxp::pair("memory", 64),
+                pair("vcpus", "1", "vcpus"),
+                pair("description", "", "description"),
+                pair("features", "", "features"),
+                Sxp::pair(
+                    "image",
+                    Sxp::form(
+                        "linux",
+                        [
+                            Sxp::pair("kernel", "/k"),
+                            pair("ramdisk", "", "ramdisk"),
+                            pair("args", "", "args"),
+                            pair("strange", "", "strange"),
+                        ],
+                    ),
+                ),
+                Sxp::pair(
+                    "device",
+                    Sxp::form(
+                        "vbd",
+                        [Sxp::pair("uname", uname), Sxp::pair("dev", dev), Sxp::pair("mode", "w")],
+                    ),
+                ),
+                Sxp::pair(
+                    "device",
+                    Sxp::form(
+                        "vif",
+                        [
+                            pair("bridge", "", "bridge"),
+                            pair("uuid", "", "vuuid"),
+                            pair("rate", "1Mb/s", "rate"),
+                        ],
+                    ),
+                ),
+            ],
+        )
+    }
+
+    #[test]
     fn a_record_of_another_version_is_refused() {
         let fault = DomainRecord::from_text("(xend_record (version 2))").unwrap_err();
         assert!(fault.to_string().contains("version 1"), "{fault}");
