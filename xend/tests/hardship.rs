@@ -8,7 +8,7 @@ mod harness;
 use std::{
     fs,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -16,13 +16,13 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use harness::{Daemon, Host, Setup, eventually};
-use hypervisor::ShutdownCode;
+use hypervisor::{Domains, ShutdownCode};
 use xend::{
     devices::{ScriptCall, ScriptError, ScriptRunner},
     settings::Settings,
 };
 use xend_api::Sxp;
-use xenstore::paths;
+use xenstore::{paths, server::Server};
 
 fn uuid(daemon: &Daemon) -> String {
     daemon.tree("vm1").unwrap().value("uuid").and_then(Sxp::atom).unwrap()
@@ -80,6 +80,38 @@ fn a_restart_that_waits_for_a_hanging_script_is_ended_by_a_destroy() {
     host.is_as(&before, "destroyed");
     HANGS.store(false, Ordering::Release);
     daemon.start_domain(&host.config("vm1").vif("xenbr0"), "vm1");
+}
+
+static STORE: OnceLock<Server> = OnceLock::new();
+
+/// Scripts during which the store is lost, once there is a `STORE`.
+struct Loses(Arc<dyn ScriptRunner>);
+
+impl ScriptRunner for Loses {
+    fn run(&self, call: ScriptCall) -> BoxFuture<'static, Result<(), ScriptError>> {
+        if let Some(store) = STORE.get().filter(|_| call.args.last().is_some_and(|word| word == "online")) {
+            store.disconnect_all();
+        }
+        self.0.run(call)
+    }
+}
+
+#[test]
+fn a_guest_that_reboots_as_the_store_is_lost_is_left_to_the_next_daemon() {
+    let host = Host::new();
+    let daemon = host.daemon_with(Setup { scripts: |scripts| Arc::new(Loses(scripts)), ..Setup::default() });
+    let old = daemon.start_domain(&host.config("vm1").vif("xenbr0"), "vm1");
+    let record = host.places.records().join(format!("{}.sxp", uuid(&daemon)));
+    STORE.set(host.server().clone()).unwrap_or_else(|_| panic!("set twice"));
+    host.guest_ends(old, ShutdownCode::Reboot);
+    // The drivers of this host do not outlive its store, so the next daemon can't be asked; `kill.rs` shows that this
+    // record is what brings the guest back.
+    let domains = || host.machine().list().unwrap().len();
+    let is_new = || host.machine().list().unwrap().iter().any(|info| info.domid.0 > old);
+    eventually("the new one is there", || is_new().then_some(()));
+    eventually("the restart has failed and been tried again", || (domains() == 1).then_some(()));
+    let text = fs::read_to_string(&record).unwrap();
+    assert!(text.contains("(phase restarting)"), "{text}");
 }
 
 /// As a full disk does: what is there can be removed, nothing can be written.
