@@ -6,14 +6,12 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 
 /// A program (or file) and the Debian package that has it.
-const NEEDED: [(&str, &str); 7] = [
+const NEEDED: [(&str, &str); 5] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("mke2fs", "e2fsprogs"),
     ("xz", "xz-utils"),
     ("cc", "gcc"),
     ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
-    ("/usr/share/seabios/bios-256k.bin", "seabios"),
-    ("/usr/share/qemu/linuxboot_dma.bin", "qemu-system-data"),
 ];
 
 const FOLDERS: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -68,6 +68,7 @@ pub struct Host {
     line: Line,
     qemu: Qemu,
     folder: PathBuf,
+    installed: bool,
 }
 
 impl Host {
@@ -112,7 +113,7 @@ impl Host {
         let mut qemu = Qemu::start(&machine, accelerator, &folder)?;
         let line = qemu.connect(deadline).and_then(|socket| Line::open(socket, deadline));
         match line {
-            Ok(line) => Ok(Self { suite, line, qemu, folder }),
+            Ok(line) => Ok(Self { suite, line, qemu, folder, installed: options.installed.is_some() }),
             Err(error) => {
                 let log = tail(&folder.join("serial.log"), 60);
                 Err(error.context(format!("cannot boot {suite}; the end of its console:\n{log}")))
@@ -123,6 +124,11 @@ impl Host {
     /// Which suite it runs.
     pub fn suite(&self) -> Suite {
         self.suite
+    }
+
+    /// Whether a tree of ours was laid over it.
+    pub fn installed(&self) -> bool {
+        self.installed
     }
 
     /// Its folder: `serial.log` has the console of Xen and dom0.

@@ -19,7 +19,7 @@ echo free $(xl info free_memory)
 fds=0; rss=0
 for pid in $(pidof xend); do
   fds=$((fds + $(ls /proc/$pid/fd 2> /dev/null | wc -l)))
-  rss=$((rss + $(awk '/VmRSS/ { print $2 }' /proc/$pid/status)))
+  rss=$((rss + $(awk '/RssAnon/ { print $2 }' /proc/$pid/status)))
 done
 echo fds $fds; echo rss $rss
 "#;
@@ -32,7 +32,7 @@ pub(super) struct Footprint {
     pub(super) free_mib: i64,
     /// Open files of the daemon.
     pub(super) fds: i64,
-    /// Resident memory of the daemon.
+    /// Resident memory of the daemon, without the pages of its program: those come as they are first needed.
     pub(super) rss_kib: i64,
 }
 
