@@ -15,7 +15,7 @@ use crate::qemu::{Accelerator, Machine, Qemu};
 use crate::{Progress, Suite};
 
 /// How long a command may take when nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(400);
 
 /// How a host is made.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ impl HostOptions {
             agent: agent.to_path_buf(),
             installed: None,
             memory_mib: 2560,
-            boot_within: Duration::from_secs(300),
+            boot_within: Duration::from_secs(600),
         }
     }
 }

@@ -54,7 +54,7 @@ fn boots_and_has_its_console(host: &Host) -> Result<()> {
 /// Ctrl-] ends the console and nothing else.
 fn leave(mut screen: Screen) -> Result<()> {
     screen.send("\x1d")?;
-    let status = screen.end(Duration::from_secs(30))?;
+    let status = screen.end(Duration::from_secs(120))?;
     ensure!(status == 0, "leaving the console gave status {status}:\n{}", screen.shown());
     Ok(())
 }

@@ -55,7 +55,7 @@ impl Footprint {
 
     /// Waits until the host looks as it did in `self`: the last pages of a domain are freed after its name is gone.
     pub(super) fn must_return(&self, host: &Host) -> Result<Footprint> {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(240);
         loop {
             let now = Self::of(host)?;
             match self.difference(&now) {

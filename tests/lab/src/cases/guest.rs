@@ -7,9 +7,9 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::Host;
 
 /// A guest's boot may take this long on a busy machine without virtualisation hardware.
-pub(super) const BOOT: Duration = Duration::from_secs(300);
+pub(super) const BOOT: Duration = Duration::from_secs(600);
 /// Anything else a guest or the host is waited for.
-pub(super) const SOON: Duration = Duration::from_secs(90);
+pub(super) const SOON: Duration = Duration::from_secs(240);
 
 /// A small guest, to be changed where a case needs it otherwise.
 #[derive(Debug, Clone)]

@@ -27,16 +27,16 @@ root = "/dev/xvda1 ro"
 fn boots_answers_and_goes(host: &Host) -> Result<()> {
     host.put("/tmp/plain.cfg", FILE.as_bytes())?;
     let mut screen = Screen::open(host, "xl create -c /tmp/plain.cfg")?;
-    let boot = screen.expect("MARK host debian1 up", Duration::from_secs(180))?;
+    let boot = screen.expect("MARK host debian1 up", Duration::from_secs(600))?;
     ensure!(boot.contains("MARK eth0 mac 00:16:3e:00:00:21"), "the guest's interface is wrong:\n{boot}");
     ensure!(boot.contains("MARK ping answered"), "the bridge does not answer:\n{boot}");
-    screen.expect("login:", Duration::from_secs(60))?;
+    screen.expect("login:", Duration::from_secs(240))?;
     screen.send("root\n")?;
-    screen.expect("# ", Duration::from_secs(60))?;
+    screen.expect("# ", Duration::from_secs(240))?;
     screen.send("echo sum $((20 + 22))\n")?;
-    screen.expect("sum 42", Duration::from_secs(60))?;
+    screen.expect("sum 42", Duration::from_secs(240))?;
     screen.send("\x1d")?;
-    screen.end(Duration::from_secs(30))?;
+    screen.end(Duration::from_secs(120))?;
     // The process that would clear the domain away went with its terminal.
     host.must("xl shutdown -w plain; xl destroy plain || :")?;
     let left = host.must("xl list | wc -l; ls /sys/class/net/xenbr0/brif | wc -l")?;
