@@ -79,6 +79,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_manual_has_an_entry_for_every_option_that_is_obeyed() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/man/xend-config.sxp.5");
+        let page = std::fs::read_to_string(page).unwrap().replace("\\-", "-");
+        let entries: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".BI (")).collect();
+        let names: Vec<&str> = entries.iter().filter_map(|entry| entry.split(' ').next()).collect();
+        assert_eq!(names, OBEYED);
+    }
+
+    #[test]
     fn a_number_that_no_clock_can_hold_is_named() {
         let forms =
             xend_api::sxp::parse("(device-create-timeout 9223372036854775807) (console-limit -1)").unwrap();
