@@ -107,6 +107,21 @@ impl Manager {
         self.entries().into_iter().find(meant).map(|(uuid, _)| uuid)
     }
 
+    /// How often one of ours has been started again, by its name, its number or its UUID, whether Xen has it at this
+    /// moment or not.
+    pub fn restart_count(&self, designator: &str) -> Option<i64> {
+        let uuid = Uuid::parse_str(designator).ok();
+        let number = designator.trim().parse::<u16>().ok().map(DomId);
+        let entries = self.entries();
+        let by_name = entries.iter().find(|(_, entry)| entry.name == designator);
+        let by_number = || {
+            entries.iter().find(|(own, entry)| {
+                (number.is_some() && entry.view.borrow().domid == number) || uuid == Some(*own)
+            })
+        };
+        by_name.or_else(by_number).map(|(_, entry)| entry.view.borrow().restart_count)
+    }
+
     /// One of ours by its name, without listing the others.
     async fn find_ours(&self, name: &str) -> Result<Option<Listed>, RequestError> {
         let Some((uuid, entry)) = self.entries().into_iter().find(|(_, entry)| entry.name == name) else {

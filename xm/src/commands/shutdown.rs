@@ -119,7 +119,7 @@ fn wait_for_reboots(session: &mut Session<'_>, asked: Vec<Asked>) -> Result<(), 
     while !waiting.is_empty() {
         let mut left = Vec::new();
         for (one, seen) in waiting {
-            match current_count(session, &one.name)? {
+            match current_count(session, &one)? {
                 Some(restarts) if restarts != one.restarts => {
                     session.screen.line(&format!("Domain {} rebooted", one.name));
                 }
@@ -140,14 +140,13 @@ fn wait_for_reboots(session: &mut Session<'_>, asked: Vec<Asked>) -> Result<(), 
     Ok(())
 }
 
-/// The restart count of a domain; `None` while there is no such domain.
-fn current_count(session: &mut Session<'_>, name: &str) -> Result<Option<Option<String>>, Failure> {
-    if !running(session)?.iter().any(|known| known == name) {
-        return Ok(None);
-    }
-    match restart_count(session, name) {
-        Ok(restarts) => Ok(Some(restarts)),
-        // It went away between the two questions.
+/// The restart count of a domain; `None` while there is no such domain. One that the daemon knows and that does not run
+/// yet has the count that it had: it is on its way.
+fn current_count(session: &mut Session<'_>, one: &Asked) -> Result<Option<Option<String>>, Failure> {
+    let runs = running(session)?.contains(&one.name);
+    match restart_count(session, &one.name) {
+        Ok(restarts) if runs => Ok(Some(restarts)),
+        Ok(_) => Ok(Some(one.restarts.clone())),
         Err(failure) if failure.status == 3 => Ok(None),
         Err(failure) => Err(failure),
     }
