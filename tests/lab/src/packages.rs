@@ -54,6 +54,7 @@ impl Packages {
         }
         progress.step(&format!("{suite}: asking the archive"));
         let apt = Apt::new(suite, cache)?;
+        apt.ask(suite)?;
         let packages = Self { chosen: apt.choose(suite)?, folder };
         let missing = packages.missing();
         if !missing.is_empty() {
@@ -142,6 +143,9 @@ impl Mirrors {
 /// apt with every folder turned into the cache.
 struct Apt {
     config: PathBuf,
+    sources: PathBuf,
+    /// Where it downloads to: this suite's own, since the hosts of several suites fetch at once in one process.
+    partial: PathBuf,
     kernel: &'static str,
 }
 
@@ -152,15 +156,24 @@ impl Apt {
             fs::create_dir_all(root.join(below)).with_context(|| format!("cannot make {below}"))?;
         }
         fs::write(root.join("status"), "").context("cannot write apt's status")?;
-        fs::write(root.join("sources.list"), sources(suite, &Mirrors::of_this_machine()?))
-            .context("cannot write apt's sources")?;
         let config = root.join("apt.conf");
         fs::write(&config, settings(&root)).context("cannot write apt's settings")?;
-        let apt = Self { config, kernel: "linux-image-amd64" };
-        cache::run(apt.command("apt-get").args(["-q", "update"]).arg("--error-on=any")).context(
+        Ok(Self {
+            config,
+            sources: root.join("sources.list"),
+            partial: root.join("partial"),
+            kernel: "linux-image-amd64",
+        })
+    }
+
+    /// Reads the archive's lists.
+    fn ask(&self, suite: Suite) -> Result<()> {
+        fs::write(&self.sources, sources(suite, &Mirrors::of_this_machine()?))
+            .context("cannot write apt's sources")?;
+        cache::run(self.command("apt-get").args(["-q", "update"]).arg("--error-on=any")).context(
             "cannot read the archive's lists (is the network there? is debian-archive-keyring current?)",
         )?;
-        Ok(apt)
+        Ok(())
     }
 
     fn command(&self, program: &str) -> Command {
@@ -201,17 +214,21 @@ impl Apt {
     }
 
     fn download(&self, wanted: &[Package], packages: &Packages) -> Result<()> {
-        let folder = packages.folder.join(format!("partial-{}", std::process::id()));
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let folder = &self.partial;
+        // What a download that was ended left here; the suite's lock keeps others away.
+        if folder.exists() {
+            fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let names: Vec<_> = wanted.iter().map(|p| format!("{}={}", p.name, p.version)).collect();
         let fetched = cache::run(
             self.command("apt-get")
-                .current_dir(&folder)
+                .current_dir(folder)
                 .args(["-q", "-o", "Acquire::Retries=3", "download"])
                 .args(names),
         );
-        let kept = fetched.and_then(|_| keep(&folder, wanted, packages));
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        let kept = fetched.and_then(|_| keep(folder, wanted, packages));
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         kept
     }
 }
@@ -315,6 +332,17 @@ mod tests {
         let line = "'http://m.test/debian/pool/z.deb' zlib1g_1%3a1.2_amd64.deb 86684 MD5Sum:0";
         assert_eq!(package_of_uri(line).as_deref(), Some("zlib1g"));
         assert_eq!(package_of_uri("Reading package lists..."), None);
+    }
+
+    #[test]
+    fn suites_that_fetch_at_once_download_to_folders_of_their_own() {
+        let root = std::env::temp_dir().join(format!("lab-apt-{}", std::process::id()));
+        let cache = Cache::at(&root).unwrap();
+        let folders = Suite::TESTED.map(|suite| Apt::new(suite, &cache).unwrap().partial);
+        assert_ne!(folders[0], folders[1]);
+        // Kept files are renamed into the common folder: both must lie in the cache.
+        assert!(folders.iter().all(|folder| folder.starts_with(&root)));
+        fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]
