@@ -41,6 +41,7 @@ fn after_a_restart_of_the_daemon_everything_is_as_it_was() {
     daemon.devices_connect(&host, domid, 4);
     daemon.create(&host.config("vm2").with("(description 'two words') (vcpu_avail 1)").vcpus("2"));
     for name in ["vm1", "vm2"] {
+        daemon.ask("xend.domain.waitForDevices", name).unwrap();
         daemon.ask("xend.domain.console_tty", name).unwrap();
     }
     let start = daemon.tree("vm1").unwrap().value("start_time").and_then(Sxp::float).unwrap();

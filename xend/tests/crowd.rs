@@ -34,6 +34,10 @@ fn a_thousand_domains_are_made_listed_and_destroyed_and_nothing_is_left() {
         for made in all(&daemon, calls) {
             made.unwrap();
         }
+        let calls = batch.iter().map(|number| ("xend.domain.waitForDevices", Sxp::from(name(*number))));
+        for answer in all(&daemon, calls) {
+            answer.unwrap();
+        }
     }
     let params = [Sxp::Bool(true), Sxp::from("all"), Sxp::Int(1)];
     let listed = daemon.call("xend.domains_with_state", &params).unwrap();

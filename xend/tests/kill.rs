@@ -5,7 +5,7 @@
 
 mod harness;
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use harness::{Config, Daemon, Host, Killed};
 use hypervisor::ShutdownCode;
@@ -76,17 +76,56 @@ fn start(host: &Host, daemon: &Daemon) {
 
 #[test]
 fn a_daemon_killed_anywhere_in_a_creation_leaves_a_whole_domain_or_none() {
+    let told = Cell::new(false);
     at_every_side_effect(
-        |_, _| {},
+        |_, _| told.set(false),
         async |host, daemon| {
             let name = [Sxp::from("vm1")];
             // A fault is what a dying daemon would have answered; nobody reads it.
             if daemon.api.call("xend.domain.create", &[config(host).tree()]).await.is_ok() {
-                let _ = daemon.api.call("xend.domain.waitForDevices", &name).await;
+                told.set(daemon.api.call("xend.domain.waitForDevices", &name).await.is_ok());
             }
         },
-        |_, _, _| {},
+        |_, daemon, when| {
+            assert!(!told.get() || daemon.tree("vm1").is_some(), "{when}: its creator knows of it");
+        },
     );
+}
+
+#[test]
+fn a_domain_that_nobody_would_start_goes_with_the_daemon_that_was_asked_for_it() {
+    let host = Host::new();
+    host.daemon().kill();
+    let nothing = host.traces();
+    let create = |daemon: &Daemon| daemon.create(&config(&host));
+    // Its creator had not been told that its devices are connected: nothing of it is left.
+    let daemon = host.daemon();
+    create(&daemon);
+    daemon.kill();
+    let daemon = host.daemon();
+    assert_eq!(daemon.tree("vm1"), None);
+    host.is_as(&nothing, "after the kill");
+    // The creator knew, and may have wanted it paused.
+    create(&daemon);
+    daemon.ask("xend.domain.waitForDevices", "vm1").unwrap();
+    daemon.kill();
+    let daemon = host.daemon();
+    works(&host, &daemon, "after waitForDevices");
+    daemon.destroy("vm1");
+    // A client that does not wait for devices.
+    create(&daemon);
+    daemon.ask("xend.domain.unpause", "vm1").unwrap();
+    daemon.kill();
+    let daemon = host.daemon();
+    works(&host, &daemon, "after unpause");
+    daemon.destroy("vm1");
+    // A daemon that is asked to stop leaves it to its creator, who goes on when the next one is there.
+    create(&daemon);
+    daemon.stop();
+    let daemon = host.daemon();
+    works(&host, &daemon, "after a stop");
+    daemon.destroy("vm1");
+    host.is_as(&nothing, "at the end");
 }
 
 #[test]

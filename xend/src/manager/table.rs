@@ -138,13 +138,18 @@ impl Manager {
     }
 
     /// The daemon is being stopped: guests whose `on_xend_stop` says so are asked to end. Nobody waits for them, nor
-    /// for a domain that is busy with something else.
+    /// for a domain that is busy with something else. A domain that its creator still waits for stays: the creator
+    /// goes on with it when the daemon is back.
     pub async fn act_on_stop(&self) {
         let asked = self.entries().into_iter().map(|(uuid, entry)| async move {
-            let wanted = {
+            let (wanted, in_hand) = {
                 let view = entry.view.borrow();
-                view.config.plain_value("on_xend_stop").and_then(xend_api::Sxp::text) == Some("shutdown")
+                let action = view.config.plain_value("on_xend_stop").and_then(xend_api::Sxp::text);
+                (action == Some("shutdown"), view.in_hand)
             };
+            if in_hand && let Ok(Err(fault)) = timeout(STOP_LIMIT, self.ask(&entry, Message::Settle)).await {
+                tracing::warn!(name = %entry.name, "not kept for its creator: {fault}");
+            }
             if !wanted {
                 return;
             }
@@ -166,10 +171,13 @@ impl Manager {
 
     /// Waits until the devices of a domain of ours are connected, or one of them is not to be.
     pub async fn wait_for_devices(&self, uuid: Uuid) -> Result<(), RequestError> {
-        let view = self.entry(uuid)?.view.borrow().clone();
-        let Some(mut wiring) = view.wiring else { return Ok(()) };
-        let name = view.config.name.clone();
-        devices::outcome(&mut wiring).await.map_err(|fault| RequestError::Device { name, fault })
+        let entry = self.entry(uuid)?;
+        let view = entry.view.borrow().clone();
+        if let Some(mut wiring) = view.wiring {
+            let name = view.config.name.clone();
+            devices::outcome(&mut wiring).await.map_err(|fault| RequestError::Device { name, fault })?;
+        }
+        self.ask(&entry, Message::Settle).await
     }
 
     /// Tells the task of a domain to look at it. Nobody waits for what it finds.
@@ -215,6 +223,7 @@ impl Manager {
             shutdown_notice: None,
             retry: Retry::default(),
             unrecorded: false,
+            in_hand: false,
             put_off: VecDeque::new(),
             place: Some(Place { table: self.table.clone(), uuid }),
         };

@@ -34,6 +34,8 @@ type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 pub(super) enum Message {
     /// Make it. The first message of a new domain.
     Create(Reply<()>),
+    /// Its devices are connected, and whoever asked for it is about to be told: from now on it outlives the daemon.
+    Settle(Reply<()>),
     /// Pause or unpause it.
     Vcpus(Asked, Reply<()>),
     /// Ask the guest to end.
@@ -69,6 +71,9 @@ pub(super) struct Task {
     pub(super) retry: Retry,
     /// The record on disk is behind: writing it failed.
     pub(super) unrecorded: bool,
+    /// Complete, but its creator has not been told so yet. The record on disk still says that it is being made: with
+    /// the daemon goes the creator's request, and with that the domain, which nobody would start.
+    pub(super) in_hand: bool,
     /// Messages that came while a restart waited for its devices.
     pub(super) put_off: VecDeque<Message>,
     /// Given up before the answer to the request that ends the domain: whoever asked may use the name at once.
@@ -115,6 +120,12 @@ impl Task {
     async fn handle(&mut self, message: Message) -> Next {
         match message {
             Message::Create(reply) => self.create(reply).await,
+            Message::Settle(reply) => {
+                let answer = self.settle().await;
+                self.publish();
+                let _ = reply.send(answer);
+                Next::Wait
+            }
             Message::Vcpus(asked, reply) => {
                 let answer = self.vcpus(asked).await;
                 self.publish();
@@ -139,7 +150,7 @@ impl Task {
             Message::PauseFlag(by, reply) => {
                 self.paused_by = by;
                 self.publish();
-                let _ = reply.send(Ok(()));
+                let _ = reply.send(self.settle().await);
                 Next::Wait
             }
             Message::Look(done) => {
@@ -159,6 +170,7 @@ impl Task {
         info!(name = %self.name(), uuid = %self.domain.uuid(), "creating");
         match run(&self.context, &mut self.domain, &plan(Operation::Create)).await {
             Ok(()) => {
+                (self.domain.record.phase, self.in_hand) = (Phase::Live, true);
                 info!(domid = self.domid_text(), name = %self.name(), "created, paused");
                 self.publish();
                 let _ = reply.send(Ok(()));
@@ -179,6 +191,16 @@ impl Task {
         }
     }
 
+    /// Makes the domain one that a crash of the daemon leaves alone.
+    async fn settle(&mut self) -> Result<(), RequestError> {
+        if self.in_hand {
+            let written = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await;
+            written.map_err(|source| self.failed("create", source))?;
+            self.in_hand = false;
+        }
+        Ok(())
+    }
+
     async fn vcpus(&mut self, asked: Asked) -> Result<(), RequestError> {
         let standing = self.standing().await?;
         match admit(standing, asked) {
@@ -189,6 +211,8 @@ impl Task {
             Verdict::Queue => {}
         }
         let Some(domid) = self.domid() else { return Ok(()) };
+        // Before its first instruction, also for a client that did not wait for the devices.
+        self.settle().await?;
         let (act, done) = match asked {
             Asked::Pause => ("pause", self.context.with_xen(move |xen| xen.pause(domid)).await),
             _ => ("unpause", self.context.with_xen(move |xen| xen.unpause(domid)).await),
@@ -424,6 +448,7 @@ impl Task {
         View {
             paused_by_admin: self.paused_by == PausedBy::Admin,
             preserved: self.preserved,
+            in_hand: self.in_hand,
             ..view_of(&self.domain)
         }
     }

@@ -38,6 +38,8 @@ pub struct View {
     pub wiring: Option<watch::Receiver<WiringState>>,
     /// Dead and kept.
     pub preserved: bool,
+    /// Complete, and its creator still waits for its devices.
+    pub in_hand: bool,
 }
 
 /// What is known of a domain itself; its task adds what it knows.
@@ -57,5 +59,6 @@ pub(super) fn view_of(domain: &Domain) -> View {
         paused_by_admin: false,
         wiring: live.and_then(|live| live.wiring.as_ref()).map(Wiring::watch),
         preserved: false,
+        in_hand: false,
     }
 }

@@ -32,8 +32,7 @@ pub(super) async fn shell(context: &Context, domain: &mut Domain) -> Result<(), 
             let domid = xen.create(&request).map_err(|source| failed(&name, source))?;
             let limits = xen
                 .set_max_vcpus(domid, request.max_vcpus)
-                .and_then(|()| xen.set_max_mem_kib(domid, max_kib))
-                .and_then(|()| xen.set_address_size(domid, 64));
+                .and_then(|()| xen.set_max_mem_kib(domid, max_kib));
             Ok((domid, limits.map_err(|source| failed(&name, source))))
         })
         .await;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use hypervisor::{DomId, DomainInfo, Hypervisor};
 use tokio::time::Instant;
 use uuid::Uuid;
-use xenstore::{Batch, StoreError, paths};
+use xenstore::{Batch, StoreError, Transaction, paths};
 
 use super::{Context, Domain, OperationError, chain, create::unless_gone};
 use crate::devices::{self, Leftover};
 
+/// The classes whose backends domain 0 serves.
+const CLASSES: [&str; 2] = ["vbd", "vif"];
 /// How long Xen may keep a domain that nobody should hold any more.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -118,14 +120,39 @@ pub(super) async fn remove_nodes(context: &Context, domain: &mut Domain) -> Resu
     let mut batch = Batch::new();
     for domid in domids {
         batch.remove(paths::domain(domid));
-        for class in ["vbd", "vif"] {
+        for class in CLASSES {
             batch.remove(paths::backend_domain(0, class, domid));
         }
     }
     batch.remove(&vm);
-    context.store.commit(&batch).await.map_err(failed)?;
+    let removed = context.store.transaction(&vm, |tx| {
+        let batch = batch.clone();
+        async move { remove_with_empty_folders(&tx, &batch).await }
+    });
+    removed.await.map_err(failed)?;
     domain.live = None;
     Ok(())
+}
+
+/// The folders of backends go with the last backend in them. The look and the removal are one transaction: a device
+/// that another domain is given meanwhile begins it anew.
+async fn remove_with_empty_folders(tx: &Transaction, batch: &Batch) -> Result<(), StoreError> {
+    let [vbds, vifs] = CLASSES.map(|class| paths::backend_class(0, class));
+    // Sent at once, answered in this order: the lists no longer have what the batch removes.
+    let ((), in_vbds, in_vifs) = tokio::try_join!(tx.apply(batch), tx.list(&vbds), tx.list(&vifs))?;
+    let is_empty = |names: Option<Vec<String>>| names.is_some_and(|names| names.is_empty());
+    let mut folders = Batch::new();
+    for (folder, names) in [(vbds, in_vbds), (vifs, in_vifs)] {
+        if is_empty(names) {
+            folders.remove(folder);
+        }
+    }
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let all = paths::backends(0);
+    let ((), left) = tokio::try_join!(tx.apply(&folders), tx.list(&all))?;
+    if is_empty(left) { tx.remove(&all).await } else { Ok(()) }
 }
 
 async fn domids_of(context: &Context, vm: &str) -> Result<Vec<u16>, StoreError> {

@@ -95,6 +95,12 @@ impl Daemon {
         runtime.shutdown_timeout(Duration::from_secs(20));
     }
 
+    /// Ends it as a signal that asks it to stop does.
+    pub fn stop(self) {
+        self.block_on(self.manager.act_on_stop());
+        self.kill();
+    }
+
     /// Starts something that ends with the daemon.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(work);

@@ -6,9 +6,8 @@ use hypervisor::{DomId, Domains, Host as _};
 
 use super::Host;
 
-/// Folders of the store that stay once they have been made; what is in them counts.
-const LASTING: [&str; 4] =
-    ["/vm", "/local/domain/0/backend", "/local/domain/0/backend/vbd", "/local/domain/0/backend/vif"];
+/// The folder of the store that stays once it has been made; what is in it counts.
+const LASTING: &str = "/vm";
 /// Ports of dom0 that are looked at.
 const PORTS: u32 = 256;
 
@@ -31,7 +30,7 @@ impl Traces {
         let info = machine.phys_info().or_else(|_| machine.phys_info()).unwrap();
         let infos = machine.list().or_else(|_| machine.list()).unwrap();
         let snapshot = host.server().snapshot();
-        let nodes = snapshot.nodes().into_iter().filter(|node| !LASTING.contains(&node.path.as_str()));
+        let nodes = snapshot.nodes().into_iter().filter(|node| node.path != LASTING);
         let records = fs::read_dir(host.places.records()).into_iter().flatten();
         Self {
             domains: infos.iter().map(|info| info.domid.0).collect(),

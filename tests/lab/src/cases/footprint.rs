@@ -7,13 +7,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::Host;
 
-/// Prints one fact a line: kind, then value. The daemon's own figures are of all its processes together. The folders
-/// of backends stay when the last backend goes: they belong to no domain.
+/// Prints one fact a line: kind, then value. The daemon's own figures are of all its processes together.
 const SCRIPT: &str = r#"
 xl list | awk 'NR > 1 { print "domain", $2, $1 }'
 losetup -a | sed 's/^/loop /'
 ls /sys/class/net/xenbr0/brif | sed 's/^/port /'
-xenstore-ls -f /local/domain | grep -v -E '^/local/domain/0/backend(/v[a-z]+)? ' | sed 's/^/node /'
+xenstore-ls -f /local/domain | sed 's/^/node /'
 xenstore-ls -f /vm 2> /dev/null | sed 's/^/node /'
 echo free $(xl info free_memory)
 fds=0; rss=0
