@@ -99,6 +99,7 @@ pub(crate) fn prepared(build: Build) -> Result<HostOptions> {
 
 /// Runs the cases on every suite at once; prints each verdict as it comes.
 pub(crate) fn on_all(suites: &[Suite], filter: &[String], options: &HostOptions) -> Vec<SuiteOutcome> {
+    let options = &options.clone().beside(suites.len());
     thread::scope(|scope| {
         let threads: Vec<_> =
             suites.iter().map(|suite| scope.spawn(move || on_one(*suite, filter, options))).collect();

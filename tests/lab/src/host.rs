@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,6 +18,9 @@ use crate::{Progress, Suite};
 /// How long a command may take when nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(400);
 
+/// A host has no more processors than this, however many the machine has: the cases do not need them.
+const MOST_CPUS: u32 = 2;
+
 /// How a host is made.
 #[derive(Debug, Clone)]
 pub struct HostOptions {
@@ -26,17 +30,29 @@ pub struct HostOptions {
     pub installed: Option<PathBuf>,
     /// Memory of the whole machine; dom0 has 1,024 of it.
     pub memory_mib: u32,
+    /// Processors of the whole machine.
+    pub cpus: u32,
     /// How long the boot may take.
     pub boot_within: Duration,
 }
 
 impl HostOptions {
+    /// Divides this machine's processors among hosts that run at once. Two that share one cost more than twice the time:
+    /// each spins while the one that it waits for is not running.
+    #[must_use]
+    pub fn beside(mut self, hosts: usize) -> Self {
+        let all = thread::available_parallelism().map_or(1, usize::from);
+        self.cpus = u32::try_from(all / hosts.max(1)).unwrap_or(MOST_CPUS).clamp(1, MOST_CPUS);
+        self
+    }
+
     /// The usual host, with this agent.
     pub fn new(agent: &Path) -> Self {
         Self {
             agent: agent.to_path_buf(),
             installed: None,
             memory_mib: 2560,
+            cpus: MOST_CPUS,
             boot_within: Duration::from_secs(600),
         }
     }
@@ -107,7 +123,7 @@ impl Host {
             ramdisk,
             disks: image.disks(),
             memory_mib: options.memory_mib,
-            cpus: 2,
+            cpus: options.cpus,
         };
         let deadline = Instant::now() + options.boot_within;
         let mut qemu = Qemu::start(&machine, accelerator, &folder)?;

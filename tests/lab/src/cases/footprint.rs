@@ -7,22 +7,6 @@ use anyhow::{Context, Result, bail};
 
 use crate::Host;
 
-/// Prints one fact a line: kind, then value. The daemon's own figures are of all its processes together.
-const SCRIPT: &str = r#"
-xl list | awk 'NR > 1 { print "domain", $2, $1 }'
-losetup -a | sed 's/^/loop /'
-ls /sys/class/net/xenbr0/brif | sed 's/^/port /'
-xenstore-ls -f /local/domain | sed 's/^/node /'
-xenstore-ls -f /vm 2> /dev/null | sed 's/^/node /'
-echo free $(xl info free_memory)
-fds=0; rss=0
-for pid in $(pidof xend); do
-  fds=$((fds + $(ls /proc/$pid/fd 2> /dev/null | wc -l)))
-  rss=$((rss + $(awk '/RssAnon/ { print $2 }' /proc/$pid/status)))
-done
-echo fds $fds; echo rss $rss
-"#;
-
 /// The state of a host at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Footprint {
@@ -38,7 +22,7 @@ pub(super) struct Footprint {
 impl Footprint {
     /// Looks now.
     pub(super) fn of(host: &Host) -> Result<Self> {
-        let text = host.must(SCRIPT)?;
+        let text = host.must("exec lab-agent facts")?;
         let number = |key: &str| -> Result<i64> {
             let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
             value.and_then(|v| v.trim().parse().ok()).with_context(|| format!("no {key} in the footprint"))

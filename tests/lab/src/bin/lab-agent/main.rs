@@ -1,7 +1,10 @@
 //! Runs in dom0 of a lab host: starts commands for the test outside, and carries their streams.
 //!
 //! One thread reads frames from the virtio-serial port, each command has a thread per stream. It is the only
-//! program that holds the port open, and it is linked statically, so it runs on every suite.
+//! program that holds the port open, and it is linked statically, so it runs on every suite. Started with arguments it
+//! is one of the [`tools`].
+
+mod tools;
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -9,7 +12,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -32,7 +35,11 @@ struct Running {
     group: Pid,
 }
 
-fn main() -> io::Result<()> {
+fn main() -> io::Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !arguments.is_empty() {
+        return tools::run(&arguments);
+    }
     let port = OpenOptions::new().read(true).write(true).open(find_port())?;
     let mut input = port.try_clone()?;
     let line: Line = Arc::new(Mutex::new(port));
