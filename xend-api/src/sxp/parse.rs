@@ -6,8 +6,10 @@
 //!            0x04: end               else     atom, to space, #, or one of { } ( ) < > [ ] ;
 //! ```
 
+use std::collections::BTreeSet;
+
 use crate::python::hex;
-use crate::sxp::Sxp;
+use crate::sxp::{Place, Sxp};
 
 /// Lists inside lists that a text may hold.
 pub const MAX_DEPTH: usize = 128;
@@ -85,6 +87,19 @@ pub enum SxpError {
 }
 
 impl SxpError {
+    /// Where it is wrong; a text that is too long or holds too many forms is so everywhere.
+    pub fn place(&self) -> Option<Place> {
+        match *self {
+            Self::StrayBracket { line, column }
+            | Self::UnexpectedEnd { line, column }
+            | Self::InvalidCharacter { line, column, .. }
+            | Self::OctalRange { line, column, .. }
+            | Self::HexDigits { line, column }
+            | Self::TooDeep { line, column } => Some(Place { line, column }),
+            Self::TooLong { .. } | Self::NotOne { .. } => None,
+        }
+    }
+
     /// The words of the original for the same fault, without the place.
     pub fn classic(&self) -> String {
         match self {
@@ -118,7 +133,9 @@ pub fn parse_bytes(text: &[u8]) -> Result<Vec<Sxp>, SxpError> {
     if text.len() > MAX_BYTES {
         return Err(SxpError::TooLong { bytes: text.len() });
     }
-    Parser { text, at: 0 }.run()
+    let mut forms = Vec::new();
+    Parser { text, at: 0, form_at: 0, notes: None }.run(&mut forms)?;
+    Ok(forms)
 }
 
 /// A list that waits for its `)`.
@@ -127,17 +144,48 @@ struct Open {
     items: Vec<Sxp>,
 }
 
-struct Parser<'a> {
-    text: &'a [u8],
-    at: usize,
+/// What is noted beside the trees for whoever has to speak of places in the text. All numbers count bytes.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// Where each item of each form begins, a list before what is in it.
+    pub(super) starts: Vec<usize>,
+    /// How many of them belong to whole forms.
+    whole: usize,
+    /// Escapes that lose their character, such as the dot of `'\.'`.
+    pub(super) lossy: BTreeSet<usize>,
+    /// The ctrl-D behind which nothing is read.
+    pub(super) cut: Option<usize>,
+}
+
+pub(super) struct Parser<'a> {
+    pub(super) text: &'a [u8],
+    /// The next byte.
+    pub(super) at: usize,
+    /// Where the last form outside of all lists begins.
+    pub(super) form_at: usize,
+    pub(super) notes: Option<&'a mut Notes>,
 }
 
 impl Parser<'_> {
-    fn run(mut self) -> Result<Vec<Sxp>, SxpError> {
-        let mut forms = Vec::new();
+    /// Puts the forms that are whole into `forms`, also where an error follows them.
+    pub(super) fn run(&mut self, forms: &mut Vec<Sxp>) -> Result<(), SxpError> {
+        let ended = self.read(forms);
+        if let Some(notes) = &mut self.notes {
+            notes.starts.truncate(notes.whole);
+        }
+        ended
+    }
+
+    fn read(&mut self, forms: &mut Vec<Sxp>) -> Result<(), SxpError> {
         let mut open: Vec<Open> = Vec::new();
         while let Some(byte) = self.next_item() {
             let start = self.at;
+            if open.is_empty() {
+                self.form_at = start;
+            }
+            if let Some(notes) = self.notes.as_mut().filter(|_| byte != b')') {
+                notes.starts.push(start);
+            }
             let item = match byte {
                 b'(' if open.len() == MAX_DEPTH => return Err(self.too_deep(start)),
                 b'(' => {
@@ -156,11 +204,23 @@ impl Parser<'_> {
                     return Err(SxpError::InvalidCharacter { code, line, column });
                 }
             };
-            open.last_mut().map_or(&mut forms, |list| &mut list.items).push(item);
+            match open.last_mut() {
+                Some(list) => list.items.push(item),
+                None => {
+                    forms.push(item);
+                    self.form_is_whole();
+                }
+            }
         }
         match open.last() {
             Some(list) => Err(self.unexpected_end(list.at)),
-            None => Ok(forms),
+            None => Ok(()),
+        }
+    }
+
+    fn form_is_whole(&mut self) {
+        if let Some(notes) = &mut self.notes {
+            notes.whole = notes.starts.len();
         }
     }
 
@@ -173,7 +233,12 @@ impl Parser<'_> {
                     self.at += rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
                 }
                 byte if is_space(byte) => self.at += 1,
-                0x04 => return None,
+                0x04 => {
+                    if let Some(notes) = &mut self.notes {
+                        notes.cut = Some(self.at);
+                    }
+                    return None;
+                }
                 byte => return Some(byte),
             }
         }
@@ -222,7 +287,12 @@ impl Parser<'_> {
             b'x' => self.hex_escape(escape_at)?,
             b'0'..=b'7' => self.octal_escape(escape_at)?,
             // Not ours to mend: settings rely on `\.` being a lone backslash.
-            _ => b'\\',
+            _ => {
+                if let Some(notes) = &mut self.notes {
+                    notes.lossy.insert(escape_at);
+                }
+                b'\\'
+            }
         };
         out.push(value);
         Ok(())

@@ -26,7 +26,7 @@ impl fmt::Display for Sxp {
             Self::Float(value) => f.write_str(&python::float_str(*value)),
             Self::Bool(true) => f.write_str("True"),
             Self::Bool(false) => f.write_str("False"),
-            Self::Nil | Self::Struct(_) => f.write_str(&python::repr(&python_repr(self))),
+            Self::Nil | Self::Struct(_) => f.write_str(&python::repr(&repr(self))),
         }
     }
 }
@@ -98,16 +98,15 @@ fn is_bare(text: &str) -> bool {
 }
 
 /// A value inside Python's `repr` of a dictionary, list or `None`.
-fn python_repr(tree: &Sxp) -> String {
+pub(super) fn repr(tree: &Sxp) -> String {
     match tree {
         Sxp::Nil => "None".to_owned(),
         Sxp::Text(text) => python::repr(text),
         Sxp::Float(value) => python::float_repr(*value),
         Sxp::Bool(_) | Sxp::Int(_) => tree.to_string(),
-        Sxp::List(items) => format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", ")),
+        Sxp::List(items) => format!("[{}]", items.iter().map(repr).collect::<Vec<_>>().join(", ")),
         Sxp::Struct(members) => {
-            let member =
-                |(name, value): &(String, Sxp)| format!("{}: {}", python::repr(name), python_repr(value));
+            let member = |(name, value): &(String, Sxp)| format!("{}: {}", python::repr(name), repr(value));
             format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
         }
     }

@@ -87,19 +87,28 @@ impl Sxp {
         }
     }
 
+    /// The items behind the name of a form. A list of attributes, `(@ …)`, that stands first is not among them.
+    pub fn values(&self) -> &[Sxp] {
+        match self.items() {
+            [_, attributes, rest @ ..] if attributes.name() == Some("@") => rest,
+            [_, rest @ ..] => rest,
+            [] => &[],
+        }
+    }
+
     /// The first sub-form called `name`, whole.
     pub fn child(&self, name: &str) -> Option<&Sxp> {
-        self.items().iter().skip(1).find(|form| form.name() == Some(name))
+        self.values().iter().find(|form| form.name() == Some(name))
     }
 
     /// Every sub-form called `name`, in order.
     pub fn children<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Sxp> {
-        self.items().iter().skip(1).filter(move |form| form.name() == Some(name))
+        self.values().iter().filter(move |form| form.name() == Some(name))
     }
 
     /// The first value of the first sub-form called `name`: `512` of `(vm (memory 512))`.
     pub fn value(&self, name: &str) -> Option<&Sxp> {
-        self.child(name).and_then(|form| form.items().get(1))
+        self.child(name).and_then(|form| form.values().first())
     }
 }
 
@@ -130,5 +139,20 @@ impl From<f64> for Sxp {
 impl From<Vec<Sxp>> for Sxp {
     fn from(items: Vec<Sxp>) -> Self {
         Self::List(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sxp::parse_one;
+
+    #[test]
+    fn attributes_are_no_children_and_no_values() {
+        let tree =
+            parse_one("(vm (@ (a 1)) (a (@) 2 3) (b (@ (x y))) (c 4 (@)) (d))").expect("it is one form");
+        let value = |name: &str| tree.value(name).map(ToString::to_string);
+        assert_eq!([value("a"), value("b")], [Some("2".to_owned()), None]);
+        assert_eq!([value("c"), value("d"), value("@")], [Some("4".to_owned()), None, None]);
+        assert_eq!(tree.children("a").count(), 1);
     }
 }

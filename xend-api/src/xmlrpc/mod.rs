@@ -19,4 +19,6 @@ const BECAUSE: &str = "xendBecause";
 const HINT: &str = "xendTry";
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
