@@ -9,9 +9,18 @@ _xend() {
         COMPREPLY=($(compgen -d -- "$cur"))
         return
     fi
+    local word
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        if [ "$word" = check-config ] && [[ $cur != -* ]]; then
+            compopt -o filenames 2>/dev/null
+            local IFS=$'\n'
+            COMPREPLY=($(compgen -f -- "$cur"))
+            return
+        fi
+    done
     case $cur in
         -*) COMPREPLY=($(compgen -W "--root --simulate --foreground --help --version" -- "$cur")) ;;
-        *) COMPREPLY=($(compgen -W "start stop restart reload status" -- "$cur")) ;;
+        *) COMPREPLY=($(compgen -W "start stop restart reload status check-config" -- "$cur")) ;;
     esac
 }
 

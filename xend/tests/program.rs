@@ -298,8 +298,9 @@ fn settings_are_read_at_the_start_and_at_a_reload() {
     fs::create_dir_all(config.parent().unwrap()).unwrap();
     fs::write(&config, "(vif-script vif-nosuch) (device-create-timeout soon)").unwrap();
     root.start();
-    assert!(root.log().contains("WARNING"), "{}", root.log());
-    assert!(root.log().contains("cannot read the number in (device-create-timeout"), "{}", root.log());
+    assert!(root.log().contains("] ERROR ("), "{}", root.log());
+    let wanted = "xend-config.sxp:1:48: invalid xend config device-create-timeout: expected int: soon";
+    assert!(root.log().contains(wanted), "{}", root.log());
     let kernel = root.folder.file("vmlinuz", &kernel());
     let form = format!("(vm (name vm1) (memory 32) (image (linux (kernel {kernel}))) (device (vif)))");
     let create = || root.call("xend.domain.create", &[tree(&form)]);
@@ -307,6 +308,129 @@ fn settings_are_read_at_the_start_and_at_a_reload() {
     fs::write(&config, "(vif-script vif-route)").unwrap();
     assert_eq!(root.status_of(&["reload", "--simulate"]), Some(0));
     eventually("the new settings count", || create().ok());
+    fs::write(&config, "(vif-script vif-nosuch").unwrap();
+    assert_eq!(root.status_of(&["reload", "--simulate"]), Some(0));
+    eventually("it is told", || root.log().contains("the settings stay as they were").then_some(()));
+}
+
+/// Puts a settings file into the root.
+fn settings(root: &Root, text: &str) -> PathBuf {
+    let config = root.path("etc/xen/xend-config.sxp");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    fs::write(&config, text).unwrap();
+    config
+}
+
+#[test]
+fn settings_that_cannot_be_parsed_keep_the_daemon_from_starting() {
+    let root = Root::new();
+    settings(&root, "(vif-script vif-route)\n(console-limit 7\n");
+    let refused = root.run(&["start", "--simulate"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let told = text(&refused.stderr);
+    assert!(told.contains("Reading config file"), "{told}");
+    assert!(told.contains("xend-config.sxp: unexpected EOF (line 2, column 1;"), "{told}");
+    assert!(root.log().contains("Reading config file"), "{}", root.log());
+    assert_eq!(root.status_of(&["status", "--simulate"]), Some(3));
+}
+
+#[test]
+fn the_log_lies_where_the_settings_say_and_holds_what_they_say() {
+    let root = Root::new();
+    settings(
+        &root,
+        "(logfile /srv/log/own.log) (loglevel WARN) (xend-prot 1) (dom0-cpus 1) (dom0-min-mem 9)",
+    );
+    root.start();
+    let log = fs::read_to_string(root.path("srv/log/own.log")).unwrap();
+    assert!(log.contains("no option is called xend-prot, it has no effect (is xend-port meant?)"), "{log}");
+    assert!(log.contains("this version does not obey these options yet: dom0-cpus, dom0-min-mem;"), "{log}");
+    assert!(!log.contains("] INFO"), "{log}");
+    assert_eq!(root.log(), "", "nothing at the usual place");
+    assert_eq!(root.call("xend.node.log", &[]).unwrap().atom().unwrap(), log);
+}
+
+#[test]
+fn check_config_tells_everything_at_once_and_needs_no_rights() {
+    let root = if is_root() { Root::of_nobody() } else { Root::new() };
+    let file = settings(
+        &root,
+        "(xend-port 80x0)\n(xend-prot 1)\n(dom0-cpus 2)\n(vif-script vif-nosuch)\n(loglevel loud\n",
+    );
+    let quirks = file.with_file_name("xend-pci-quirks.sxp");
+    fs::write(&quirks, "(a (pci_ids ('14e4')))").unwrap();
+    let checked = root.run(&["check-config"]);
+    assert_eq!((checked.status.code(), text(&checked.stderr)), (Some(1), String::new()));
+    let told = text(&checked.stdout);
+    let (file, quirks) = (file.display(), quirks.display());
+    for wanted in [
+        format!(
+            "{file}:1:12: fault: invalid xend config xend-port: expected int: 80x0\n  try: write a number"
+        ),
+        format!(
+            "{file}:2:1: warning: no option is called xend-prot, it has no effect\n  try: is xend-port meant?\n"
+        ),
+        format!("{file}:3:12: warning: dom0-cpus has no effect yet: domain 0 keeps the processors"),
+        format!("{file}:4:13: warning: the script vif-nosuch is not there\n  try: "),
+        format!("{file}:5:1: fault: unexpected EOF\n  try: "),
+        format!("{file}: 2 faults, 3 warnings\n"),
+        format!("{quirks}:1:14: fault: 14e4 cannot be used\n  try: "),
+    ] {
+        assert!(told.contains(&wanted), "{wanted}\nin\n{told}");
+    }
+    let good = root.folder.file("good.sxp", b"(vif-script /bin/true) (dom0-cpus 1)");
+    let checked = root.run(&["check-config", &good]);
+    assert_eq!(checked.status.code(), Some(0), "warnings are no faults: {checked:?}");
+}
+
+#[test]
+fn check_config_names_files_that_are_not_there() {
+    let root = Root::new();
+    let ssl = "(xend-relocation-ssl-server yes)(xend-relocation-hosts-allow a)(xend-relocation-server-ssl-";
+    settings(&root, &format!("{ssl}key-file k.pem){}cert-file c.pem)(vnc-tls 1)", &ssl[63..]));
+    fs::write(root.path("etc/xen/k.pem"), "").unwrap();
+    let told = text(&root.run(&["check-config"]).stdout);
+    let missing =
+        |option: &str, path: &str| format!("invalid xend config {option}: directory '{path}' does not exist");
+    assert!(told.contains(&missing("xend-relocation-server-ssl-cert-file", "/etc/xen/c.pem")), "{told}");
+    assert!(told.contains(&missing("vnc-x509-cert-dir", "/etc/xen/vnc")), "{told}");
+    assert!(!told.contains("k.pem"), "{told}");
+}
+
+#[test]
+fn a_settings_file_that_is_none_is_refused_within_a_second() {
+    let root = Root::new();
+    let folder = root.path("folder");
+    fs::create_dir(&folder).unwrap();
+    let fifo = root.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let huge = root.path("huge");
+    fs::File::create(&huge).unwrap().set_len(100 << 20).unwrap();
+    let deep = root.folder.file("deep", "(".repeat(10_000).as_bytes());
+    let binary = env!("CARGO_BIN_EXE_xend");
+    for (path, wanted) in [
+        (folder.to_str().unwrap(), "it is a folder, wanted a file of text"),
+        (fifo.to_str().unwrap(), "it is a FIFO, wanted a file of text"),
+        (huge.to_str().unwrap(), "it has more than 1048576 bytes"),
+        (deep.as_str(), "more than 128 nested lists"),
+        (root.folder.file("zeros", &[0; 100]).as_str(), "1:1: fault: invalid character: code 0"),
+        (binary, "fault: "),
+        ("/dev/zero", "it has more than 1048576 bytes"),
+        ("/nonexistent", "Config file does not exist: /nonexistent"),
+    ] {
+        let clock = Instant::now();
+        let checked = root.run(&["check-config", path]);
+        let took = clock.elapsed();
+        let told = text(&checked.stdout);
+        assert_eq!(checked.status.code(), Some(1), "{path}: {told}");
+        assert!(told.contains(wanted), "{path}: {told}");
+        // A second, on a machine that has nothing else to do.
+        assert!(took < Duration::from_secs(10), "{path}: {took:?}");
+        if path.starts_with(root.folder.path().to_str().unwrap()) {
+            let refused = root.command(&["start", "--simulate"]).env("XEND_CONFIG", path).output().unwrap();
+            assert_eq!(refused.status.code(), Some(1), "{path}: {refused:?}");
+        }
+    }
 }
 
 #[test]

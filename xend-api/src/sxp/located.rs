@@ -44,14 +44,20 @@ impl Source {
         let mut at = 0;
         for _ in 0..MAX_FAULTS {
             let mut parser = Parser { text, at, form_at: at, notes: Some(&mut source.notes) };
-            let Err(fault) = parser.run(&mut source.forms) else { break };
+            let Err(mut fault) = parser.run(&mut source.forms) else { break };
             let (reached, form_at) = (parser.at, parser.form_at);
-            let bracket = matches!(fault, SxpError::StrayBracket { .. });
-            // A text without an end is met again from each form that it swallows.
-            if source.faults.last() != Some(&fault) {
-                source.faults.push(fault);
+            let next = match fault {
+                SxpError::StrayBracket { .. } => Some(reached),
+                _ => next_form(text, form_at),
+            };
+            // The form has swallowed others, and the fault is of one of them: it is met again from there.
+            if next.is_some_and(|next| fault.place().is_some_and(|place| place >= source.place(next)))
+                && !matches!(fault, SxpError::StrayBracket { .. })
+            {
+                let Place { line, column } = source.place(form_at);
+                fault = SxpError::UnexpectedEnd { line, column };
             }
-            let next = if bracket { Some(reached) } else { next_form(text, form_at) };
+            source.faults.push(fault);
             let Some(next) = next else { break };
             at = next;
         }
@@ -177,7 +183,7 @@ mod tests {
         let places: Vec<_> = source.forms().map(|form| form.place()).collect();
         assert_eq!(places, [at(1, 1), at(2, 3), at(4, 1), at(7, 1)]);
         let faults: Vec<_> = source.faults().iter().filter_map(SxpError::place).collect();
-        assert_eq!(faults, [at(2, 1), at(3, 5), at(6, 4)]);
+        assert_eq!(faults, [at(2, 1), at(3, 5), at(5, 1), at(6, 4)]);
     }
 
     #[test]

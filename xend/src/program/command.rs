@@ -1,4 +1,5 @@
-//! The command line of `xend` (`xend-daemon` §2.1): `start`, `stop`, `restart`, `reload`, `status`, and our options.
+//! The command line of `xend` (`xend-daemon` §2.1): `start`, `stop`, `restart`, `reload`, `status`, our `check-config`,
+//! and our options.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,7 +8,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use super::{pidfile, supervise, worker};
+use super::{check_config, pidfile, supervise, worker};
 use crate::settings::Places;
 
 /// Options in front of or behind the command word.
@@ -39,7 +40,8 @@ impl Options {
     }
 }
 
-const USAGE: &str = "usage: xend {start|stop|reload|restart|status} [--simulate] [--root DIR] [--foreground]";
+const USAGE: &str = "usage: xend {start|stop|reload|restart|status} [--simulate] [--root DIR] [--foreground]
+       xend check-config [FILE] [--root DIR]";
 
 const HELP: &str = "
   start       starts the daemon; returns when it answers requests
@@ -47,6 +49,9 @@ const HELP: &str = "
   restart     stop and start
   reload      re-reads the settings
   status      ends with 0 when it runs, with 3 when it does not
+  check-config [FILE]
+              tells everything that is wrong with a settings file, by default the daemon's own, and which options have
+              no effect yet; ends with 0 when nothing is wrong. Needs neither root nor the daemon
 
   --root DIR      keeps every file under DIR instead of /
   --simulate      runs on a simulated hypervisor with simulated guests, without Xen and without root;
@@ -72,12 +77,15 @@ pub fn main() -> ExitCode {
         println!("xend {} (xend-rs)", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
+    let places = options.places();
+    if word == Some("check-config") {
+        return check_config::main(&words[1..], &places);
+    }
     if !options.simulate && !nix::unistd::geteuid().is_root() {
         let stars = "*".repeat(70);
         eprintln!("{stars}\n*** Xend must be run as root.\n{stars}");
         return ExitCode::from(1);
     }
-    let places = options.places();
     match word {
         None => {
             println!("usage: xend {{start|stop|reload|restart}}");

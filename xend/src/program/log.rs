@@ -17,13 +17,15 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::settings::LogLevel;
+
 const ROTATE_AT: u64 = 1 << 20;
 const OLD_FILES: u32 = 5;
 
-/// Sends everything from now on to the log, or to standard error. The answer is where it went.
-pub(super) fn start(path: &Path, foreground: Foreground) -> PathBuf {
-    let filter =
-        EnvFilter::try_from_env("XEND_LOG").unwrap_or_else(|_| EnvFilter::new("debug,hyper=warn,axum=warn"));
+/// Sends everything from now on to the log, or to standard error. The answer is where it went. The environment's
+/// `XEND_LOG` wins over the level of the settings.
+pub(super) fn start(path: &Path, level: LogLevel, foreground: Foreground) -> PathBuf {
+    let filter = EnvFilter::try_from_env("XEND_LOG").unwrap_or_else(|_| EnvFilter::new(directives(level)));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).event_format(ClassicLine(foreground));
     if foreground == Foreground::Yes {
         // A second subscriber in the same process is a test's; the first one stays.
@@ -33,6 +35,17 @@ pub(super) fn start(path: &Path, foreground: Foreground) -> PathBuf {
     let (file, path) = open(path);
     let _ = builder.with_writer(RotatingFile(Mutex::new(file))).try_init();
     path
+}
+
+/// The libraries' own lines are for those who look for a fault in them.
+fn directives(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace => "trace,hyper=warn,axum=warn,mio=warn,tokio=warn",
+        LogLevel::Debug => "debug,hyper=warn,axum=warn",
+        LogLevel::Info => "info,hyper=warn,axum=warn",
+        LogLevel::Warning => "warn",
+        LogLevel::Error | LogLevel::Critical => "error",
+    }
 }
 
 /// Whether people watch.

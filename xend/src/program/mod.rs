@@ -5,9 +5,11 @@
 //!   xend start ──(waits for "0" or "1")── supervisor ── worker (pid file, servers, domains)
 //! ```
 
+mod check_config;
 mod command;
 mod log;
 mod pidfile;
+mod settings_file;
 mod supervise;
 mod worker;
 

@@ -13,7 +13,9 @@ use xenstore::{Endpoint, Store};
 use super::{
     command::Options,
     log::{self, Foreground},
-    pidfile, supervise,
+    pidfile,
+    settings_file::{self, FileError, Loaded},
+    supervise,
 };
 use crate::{
     api::{self, Api},
@@ -41,7 +43,13 @@ pub(super) fn main(options: &Options, places: &Places) -> ExitCode {
         eprintln!("cannot unblock signals: {error}");
         return ExitCode::from(1);
     }
-    let log = log::start(&places.log(), foreground);
+    // Before the log, which they name.
+    let loaded = settings_file::load(places);
+    let logging = match &loaded {
+        Ok(loaded) => loaded.settings.logging.clone(),
+        Err(_) => Settings::default().logging,
+    };
+    let log = log::start(&places.inside(&logging.file), logging.level, foreground);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVING_THREADS)
         .max_blocking_threads(WORKING_THREADS)
@@ -49,7 +57,7 @@ pub(super) fn main(options: &Options, places: &Places) -> ExitCode {
         .enable_all()
         .build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(work(options, places, &log)),
+        Ok(runtime) => runtime.block_on(work(options, places, &log, loaded)),
         Err(error) => Err(error.into()),
     };
     match ended {
@@ -74,15 +82,21 @@ enum Ended {
     LostStore,
 }
 
-async fn work(options: &Options, places: &Places, log: &Path) -> anyhow::Result<Ended> {
+async fn work(
+    options: &Options,
+    places: &Places,
+    log: &Path,
+    loaded: Result<Loaded, FileError>,
+) -> anyhow::Result<Ended> {
     info!("Xend Daemon started");
+    let settings = loaded?.tell();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let records = Records::open(places.records(), open_gate())?;
     let folder = places.records();
     let _claim = pidfile::claim(&folder).with_context(|| format!("cannot use {}", folder.display()))?;
-    let (parts, simulation) = open(options, places, records).await?;
+    let (parts, simulation) = open(options, places, records, settings).await?;
     info!("Xend changeset: {} {}.", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     if let Some(reason) = parts.hypervisor.read_only_reason() {
         warn!("{reason}; domains can be listed, not made");
@@ -121,8 +135,8 @@ async fn open(
     options: &Options,
     places: &Places,
     records: Records,
+    settings: Settings,
 ) -> anyhow::Result<(Parts, Option<SimulatedHost>)> {
-    let settings = read_settings(places);
     let places = places.clone();
     if options.simulate {
         let simulation = SimulatedHost::start(&places, HostConfig::default()).await?;
@@ -148,35 +162,18 @@ async fn open(
 const NO_XEN: &str = "this is not a Xen host, or xenfs and xen-privcmd are not loaded (`modprobe xen-privcmd`). \
                       To try it without Xen: `cargo xtask try`, or `xend start --simulate --root DIR`";
 
-fn read_settings(places: &Places) -> Settings {
-    let path = std::env::var_os("XEND_CONFIG").map_or_else(|| places.config(), Into::into);
-    let text = match std::fs::read(&path) {
-        Ok(text) => text,
-        Err(error) => {
-            warn!("cannot read {}: {error}; all options are at their defaults", path.display());
-            return Settings::default();
-        }
-    };
-    match xend_api::sxp::parse_bytes(&text) {
-        Ok(forms) => {
-            let (settings, complaints) = Settings::from_forms(&forms);
-            for complaint in complaints {
-                warn!("{}: {complaint}; the default is used", path.display());
-            }
-            settings
-        }
-        Err(fault) => {
-            error!("{}: {fault}; all options are at their defaults", path.display());
-            Settings::default()
-        }
-    }
-}
-
+/// What cannot be read changes nothing.
 async fn reload(manager: &Manager, places: &Places) {
     info!("re-reading the settings");
     let places = places.clone();
-    let settings = crate::operations::blocking(move || read_settings(&places)).await;
-    manager.context().set_settings(settings);
+    match crate::operations::blocking(move || settings_file::load(&places)).await {
+        Ok(loaded) => manager.context().set_settings(loaded.tell()),
+        Err(error) => {
+            let cause =
+                std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            error!("{error}{cause}; the settings stay as they were");
+        }
+    }
 }
 
 /// Tells whoever started us, once, and gives the pipe up.

@@ -19,6 +19,11 @@ impl Places {
         self.root.join(path)
     }
 
+    /// The place of a path that the settings name.
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
     /// The root, unless it is the host's own.
     pub fn private_root(&self) -> Option<&Path> {
         (self.root != Path::new("/")).then_some(self.root.as_path())
@@ -54,7 +59,7 @@ impl Places {
         self.at("var/log/xen")
     }
 
-    /// Main log.
+    /// Main log, unless the settings name another.
     pub fn log(&self) -> PathBuf {
         self.log_folder().join("xend.log")
     }
