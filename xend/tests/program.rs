@@ -387,12 +387,15 @@ fn check_config_tells_everything_at_once_and_needs_no_rights() {
 fn check_config_names_files_that_are_not_there() {
     let root = Root::new();
     let ssl = "(xend-relocation-ssl-server yes)(xend-relocation-hosts-allow a)(xend-relocation-server-ssl-";
-    settings(&root, &format!("{ssl}key-file k.pem){}cert-file c.pem)(vnc-tls 1)", &ssl[63..]));
+    settings(&root, &format!("{ssl}key-file k.pem){}cert-file 'c\\x1b.pem')(vnc-tls 1)", &ssl[63..]));
     fs::write(root.path("etc/xen/k.pem"), "").unwrap();
     let told = text(&root.run(&["check-config"]).stdout);
     let missing =
         |option: &str, path: &str| format!("invalid xend config {option}: directory '{path}' does not exist");
-    assert!(told.contains(&missing("xend-relocation-server-ssl-cert-file", "/etc/xen/c.pem")), "{told}");
+    assert!(
+        told.contains(&missing("xend-relocation-server-ssl-cert-file", "/etc/xen/c\\u{1b}.pem")),
+        "{told}"
+    );
     assert!(told.contains(&missing("vnc-x509-cert-dir", "/etc/xen/vnc")), "{told}");
     assert!(!told.contains("k.pem"), "{told}");
 }

@@ -12,7 +12,10 @@ use std::{
     process::ExitCode,
 };
 
-use super::settings_file::{self, FileError};
+use super::{
+    log::one_line,
+    settings_file::{self, FileError},
+};
 use crate::settings::{Finding, Findings, Permissive, Places, Quirks, Reading, Wanted, Weight};
 
 /// The files about PCI devices, which lie beside the settings.
@@ -127,9 +130,9 @@ impl Report {
     }
 
     fn say(&mut self, path: &Path, line: &str, hint: Option<&str>) {
-        let _ = writeln!(self.text, "{}:{line}", path.display());
+        let _ = writeln!(self.text, "{}:{}", path.display(), one_line(line));
         if let Some(hint) = hint {
-            let _ = writeln!(self.text, "  try: {hint}");
+            let _ = writeln!(self.text, "  try: {}", one_line(hint));
         }
     }
 }

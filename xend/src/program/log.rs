@@ -204,7 +204,7 @@ impl Visit for Fields {
 
 /// Control characters as escapes: a newline must not make a line of its own, nor an escape sequence move the cursor of
 /// whoever reads the log.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() && c != '\t' { line.extend(c.escape_default()) } else { line.push(c) }

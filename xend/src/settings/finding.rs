@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use xend_api::sxp::{Place, Source, Sxp, SxpError};
+use xend_api::sxp::{MAX_DEPTH, Place, Source, Sxp, SxpError};
 
 /// Findings that are kept; a file with more of them is told how many there were.
 const MAX_FINDINGS: usize = 200;
@@ -83,7 +83,7 @@ impl Findings {
     pub(super) fn of_source(source: &Source) -> Self {
         let mut findings = Self::default();
         for fault in source.faults() {
-            let finding = Finding::new(Weight::Broken, fault.place(), fault.classic());
+            let finding = Finding::new(Weight::Broken, fault.place(), parser_text(fault));
             findings.push(match parser_hint(fault) {
                 Some(hint) => finding.hint(hint),
                 None => finding,
@@ -132,12 +132,26 @@ impl Findings {
     }
 }
 
+/// The original's words; ours where it had none. The place stands beside it.
+fn parser_text(fault: &SxpError) -> String {
+    match fault {
+        SxpError::HexDigits { .. } => "invalid hex escape, wanted two digits behind \\x".to_owned(),
+        SxpError::TooDeep { .. } => format!("more than {MAX_DEPTH} nested lists"),
+        _ => fault.classic(),
+    }
+}
+
 fn parser_hint(fault: &SxpError) -> Option<&'static str> {
     match fault {
         SxpError::StrayBracket { .. } => Some("remove it, or look for a ( that is missing in front of it"),
         SxpError::UnexpectedEnd { .. } => {
             Some("the list or text that begins here has no end: add its ) or its quote")
         }
+        SxpError::InvalidCharacter { code: 0xef, line: 1, column: 1 } => {
+            Some("save it without the mark that an editor put in front of it (UTF-8 without BOM)")
+        }
+        SxpError::InvalidCharacter { code: 0xfe | 0xff, .. } => Some("save it as plain text, not as UTF-16"),
+        SxpError::InvalidCharacter { code: 0..0x20 | 0x7f, .. } => Some("it is no file of text"),
         SxpError::InvalidCharacter { .. } => {
             Some("only ASCII may stand outside of quotes; a word processor's quotes are not ASCII")
         }

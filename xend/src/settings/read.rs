@@ -189,6 +189,9 @@ fn unknown(name: &str, place: Place) -> Finding {
     }
     let known = ROWS.iter().map(|row| row.name).chain(OBSOLETE.iter().map(|(name, _)| *name));
     let hint = match nearest(name, known) {
+        _ if name == "xend-config" => {
+            "take the list around the options away, each stands on its own".to_owned()
+        }
         Some(meant) => format!("is {meant} meant?"),
         None => "xend-config.sxp(5) lists all options".to_owned(),
     };

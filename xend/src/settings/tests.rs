@@ -255,6 +255,20 @@ fn a_broken_file_tells_all_of_its_faults_in_order() {
 }
 
 #[test]
+fn what_an_editor_put_into_the_file_is_recognised() {
+    let hint = |text: &[u8]| Reading::of(text).findings.broken().unwrap().hint.clone().unwrap();
+    assert!(hint(b"\xef\xbb\xbf(xend-port 1)").contains("BOM"));
+    assert!(hint(b"\xff\xfe(\0x\0").contains("UTF-16"));
+    assert!(hint("(xend-address \u{201c}a\u{201d})".as_bytes()).contains("word processor"));
+    assert!(hint(b"\x7fELF").contains("no file of text"));
+    assert!(Reading::of(b"(xend-port 8000)\r\n(loglevel INFO)\r\n").findings.broken().is_none());
+    let wrapped = read("(xend-config (xend-port 1))");
+    assert!(
+        wrapped.findings.iter().any(|finding| finding.hint.as_ref().unwrap().contains("stands on its own"))
+    );
+}
+
+#[test]
 fn a_file_of_nonsense_is_judged_soon() {
     for text in [
         "(a)".repeat(300_000),
