@@ -55,8 +55,11 @@ fn converted(cfg: &Path, words: &str) -> Result<String, String> {
         xauthority: "/home/.Xauthority".to_owned(),
         console: false,
         exists: |_| true,
+        real_path: |_| None,
+        pci_functions: |_| Vec::new(),
+        scsi_units: Vec::new,
     };
-    let domain = convert::domain(&settings, &around).map_err(|error| error.to_string())?;
+    let domain = convert::domain(&settings, &around).map_err(|found| found[0].error.to_string())?;
     Ok(format!("{}\n", domain.sxp.to_pretty(80)))
 }
 

@@ -95,6 +95,7 @@ pub fn run(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
         "info" => host::info(session, args),
         "list" => list::list(session, args),
         "log" => host::log(session, args),
+        "new" => create::new(session, args),
         "pause" => lifecycle::pause(session, args),
         "reboot" => shutdown::reboot(session, args),
         "shutdown" => shutdown::shutdown(session, args),

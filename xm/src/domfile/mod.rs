@@ -19,6 +19,7 @@ pub mod lexer;
 mod ops;
 pub mod parse;
 mod parse_expr;
+pub mod places;
 mod pydict;
 pub mod settings;
 pub mod source;
@@ -27,6 +28,7 @@ pub mod value;
 pub mod variables;
 
 pub use eval::Scope;
+pub use places::Places;
 pub use settings::{Ignored, SettingError, Settings};
 pub use source::{FileError, Source};
 pub use value::Value;

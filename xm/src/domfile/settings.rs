@@ -93,6 +93,11 @@ impl Settings {
         truthy(self.get(name))
     }
 
+    /// Did the command line set it?
+    pub fn is_specified(&self, name: &str) -> bool {
+        self.specified.contains(name)
+    }
+
     /// The value as text; nil is no text.
     pub fn text(&self, name: &str) -> Option<String> {
         self.get(name).atom()

@@ -63,19 +63,27 @@ pub fn find(name: &str) -> Option<&'static Variable> {
     VARIABLES.iter().find(|variable| variable.name == name)
 }
 
+/// What is read though no list has it, and the options that a file can set.
+const UNDECLARED: [&str; 9] = [
+    "maxvcpus",
+    "xen_extended_power_mgmt",
+    "paused",
+    "quiet",
+    "dryrun",
+    "xmldryrun",
+    "skipdtd",
+    "console_autoconnect",
+    "defconfig",
+];
+
 /// Does anything read the variable, declared or not?
 pub fn is_used(name: &str) -> bool {
-    const UNDECLARED: [&str; 8] = [
-        "maxvcpus",
-        "xen_extended_power_mgmt",
-        "paused",
-        "quiet",
-        "dryrun",
-        "xmldryrun",
-        "skipdtd",
-        "console_autoconnect",
-    ];
     UNDECLARED.contains(&name) || find(name).is_some()
+}
+
+/// The names of all variables that anything reads.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    VARIABLES.iter().map(|variable| variable.name).chain(UNDECLARED)
 }
 
 const fn text(name: &'static str, initial: Initial, help: &'static str) -> Variable {
@@ -147,6 +155,7 @@ const VARIABLES: &[Variable] = &[
     text("on_xend_stop", Initial::Text("ignore"), "When xend stops: ignore, shutdown or suspend."),
     yes_no("blkif", ZERO, "The domain serves disks to others."),
     yes_no("netif", ZERO, "The domain serves networks to others."),
+    list("tpmif", "The domain serves TPMs to others; Xen had it up to 4.2."),
     list("disk", "A disk: TYPE:PATH,DEVICE,MODE[,BACKEND]."),
     list("vif", "A network interface: mac=MAC,bridge=BRIDGE,ip=IP and so on."),
     list("vif2", "A network interface of the second kind."),
@@ -155,6 +164,7 @@ const VARIABLES: &[Variable] = &[
     list("pci", "A PCI device of the host: BUS:SLOT.FUNCTION."),
     list("vscsi", "A SCSI device of the host: PHYSICAL,VIRTUAL."),
     list("vusb", "A USB controller: usbver=2,numports=8."),
+    list("vtpm", "A TPM, as Xen had it up to 4.2: instance=N,backend=DOMAIN."),
     list("ioports", "A range of I/O ports, in hexadecimal: FROM-TO."),
     list("irq", "An interrupt of the host."),
     list("access_control", "A security label: policy=POLICY,label=LABEL."),

@@ -2,16 +2,21 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use xend_api::{Sxp, sxp};
 
+use super::host;
 use super::options::{self, Request, Wants};
-use crate::domfile::convert::{self, ConvertError, Surroundings};
-use crate::domfile::{self, Ignored, Scope, Source, Value, lexer};
+use crate::domfile::convert::{self, Finding};
+use crate::domfile::source::Place;
+use crate::domfile::{self, FileError, Ignored, Places, Scope, Settings, Source, Value, lexer};
 use crate::report::Failure;
 use crate::screen::Screen;
+
+/// The file that is looked for when none is named.
+pub(super) const DEFAULT_FILE: &str = "xmdefconfig";
 
 /// A domain that is ready to be sent.
 #[derive(Clone, Debug)]
@@ -27,26 +32,22 @@ pub(super) struct Loaded {
 pub(super) fn load(screen: &mut Screen, request: Request) -> Result<Loaded, Failure> {
     match &request.sxp_file {
         Some(file) => {
-            let sxp = read_sxp(file)?;
-            check_xml(request.wants)?;
-            Ok(Loaded { sxp, wants: request.wants, viewer: false })
+            let viewer = request.settings.truthy("vncconsole");
+            Ok(Loaded { sxp: read_sxp(file)?, wants: request.wants, viewer })
         }
         None => load_domain_file(screen, request),
     }
 }
 
 fn load_domain_file(screen: &mut Screen, request: Request) -> Result<Loaded, Failure> {
-    let Request { file, path, mut wants, mut settings, strings, .. } = request;
-    let found = find(&file, &path).ok_or_else(|| not_found(&file, &path))?;
+    let Request { path, mut wants, mut settings, strings, .. } = request;
+    let file = request.files.last().map_or(DEFAULT_FILE, String::as_str);
+    let found = find(file, &path).ok_or_else(|| not_found(file, &path))?;
     if !wants.quiet {
         screen.line(&format!("Using config file \"{found}\"."));
     }
     let source = read(&found)?;
-    let mut scope = Scope::default();
-    scope.set("xm_file", Value::text(&found));
-    scope.set("xm_help", Value::Int(0));
-    strings.iter().for_each(|(name, value)| scope.set(name, Value::text(value)));
-    domfile::run(&source, &mut scope).map_err(|error| Failure::error(error.to_string()))?;
+    let scope = run(&source, &strings).map_err(|error| Failure::error(error.to_string()))?;
     let ignored = settings.absorb(&scope).map_err(options::setting)?;
     if screen.err_is_terminal() {
         ignored.iter().for_each(|one| screen.err(&ignored_text(&found, one)));
@@ -60,18 +61,35 @@ fn load_domain_file(screen: &mut Screen, request: Request) -> Result<Loaded, Fai
     ] {
         *wanted |= settings.truthy(name);
     }
-    check_xml(wants)?;
-    if !settings.truthy("name") {
-        let base = file.rsplit('/').next().unwrap_or(&file);
-        settings.set("name", base);
-    }
-    let converted = convert::domain(&settings, &surroundings(wants)).map_err(conversion)?;
+    default_name(&mut settings, file);
+    let around = host::surroundings(wants.console);
+    let converted =
+        convert::domain(&settings, &around).map_err(|findings| conversion(&findings, &source, &settings))?;
     converted.warnings.iter().for_each(|warning| screen.err(warning));
     Ok(Loaded { sxp: converted.sxp, wants, viewer: settings.truthy("vncconsole") })
 }
 
+/// Runs a file with what it can expect to be there.
+pub(super) fn run(source: &Source, strings: &[(String, String)]) -> Result<Scope, FileError> {
+    let mut scope = Scope::default();
+    scope.set("xm_file", Value::text(source.path()));
+    scope.set("xm_help", Value::Int(0));
+    strings.iter().for_each(|(name, value)| scope.set(name, Value::text(value)));
+    domfile::run(source, &mut scope)?;
+    Ok(scope)
+}
+
+/// A domain without a name has that of its file, or of the file that `defconfig` in it names.
+pub(super) fn default_name(settings: &mut Settings, file: &str) {
+    if !settings.truthy("name") {
+        let named = settings.text("defconfig").filter(|named| !named.is_empty());
+        let named = named.unwrap_or_else(|| file.to_owned());
+        settings.set("name", named.rsplit('/').next().unwrap_or(&named));
+    }
+}
+
 /// The name itself, then in each folder; what has no slash at its front is looked for from here.
-fn find(name: &str, path: &str) -> Option<String> {
+pub(super) fn find(name: &str, path: &str) -> Option<String> {
     let candidates =
         std::iter::once(name.to_owned()).chain(path.split(':').map(|dir| format!("{dir}/{name}")));
     let mut candidates =
@@ -79,7 +97,7 @@ fn find(name: &str, path: &str) -> Option<String> {
     candidates.find(|path| Path::new(path).exists())
 }
 
-fn not_found(file: &str, path: &str) -> Failure {
+pub(super) fn not_found(file: &str, path: &str) -> Failure {
     let failure = Failure::option(format!("Unable to open config file: {file}"));
     let hint = if file.starts_with('/') {
         "check the path of the domain file".to_owned()
@@ -89,8 +107,8 @@ fn not_found(file: &str, path: &str) -> Failure {
     failure.hint(Some(hint))
 }
 
-fn read(path: &str) -> Result<Source, Failure> {
-    let bytes = read_bounded(path).map_err(|errno| {
+pub(super) fn read(path: &str) -> Result<Source, Failure> {
+    let bytes = read_bounded(path, lexer::MAX_FILE).map_err(|errno| {
         Failure::error(format!("[Errno {}] {}: {}", errno as i32, errno.desc(), xend_api::python::repr(path)))
     })?;
     if bytes.starts_with(b"<") {
@@ -101,62 +119,77 @@ fn read(path: &str) -> Result<Source, Failure> {
     Ok(Source::new(path, &bytes))
 }
 
-/// The file, or a little more than the lexer accepts of it: the lexer then tells that it is too long.
-fn read_bounded(path: &str) -> Result<Vec<u8>, Errno> {
+/// The file, or a little more than so many bytes of it: whoever parses it then tells that it is too long.
+fn read_bounded(path: &str, most: usize) -> Result<Vec<u8>, Errno> {
     let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
-    let most = u64::try_from(lexer::MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
     File::open(path).map_err(errno)?.take(most).read_to_end(&mut bytes).map_err(errno)?;
     Ok(bytes)
 }
 
 fn read_sxp(file: &str) -> Result<Sxp, Failure> {
-    let bytes = read_bounded(file)
+    let bytes = read_bounded(file, sxp::MAX_BYTES)
         .map_err(|errno| Failure::option(format!("Cannot read file {file}: {}", errno.desc())))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let parsed = sxp::parse(&text).map_err(|error| Failure::error(format!("cannot read {file}: {error}")))?;
+    let hint = Some("-F takes what `xm create -nq` or `xm list -l` printed; a domain file needs no option");
+    let parsed = sxp::parse_bytes(&bytes)
+        .map_err(|error| Failure::error(format!("cannot read {file}: {error}")).hint(hint))?;
     match parsed.into_iter().next() {
         Some(first @ Sxp::List(_)) => Ok(first),
-        _ => Err(Failure::error(format!("cannot read {file}: it holds no (vm …)"))),
+        _ => Err(Failure::error(format!("cannot read {file}: it holds no (vm …)")).hint(hint)),
     }
 }
 
-fn check_xml(wants: Wants) -> Result<(), Failure> {
-    if wants.xml_dry_run && !wants.dry_run {
-        return Err(Failure::error("xm create --xmldryrun is not there yet in this version of xend-rs"));
-    }
-    Ok(())
+/// The first fault in the original's words; behind it where it is, or all of them where there are several.
+fn conversion(findings: &[Finding], source: &Source, settings: &Settings) -> Failure {
+    let Some(first) = findings.first() else { return Failure::error("cannot use this domain file") };
+    let places = Places::of(source);
+    let places_of = |one: &Finding| where_it_is(one, source, &places, settings);
+    let reasons: Vec<String> = match findings {
+        [only] => vec![places_of(only)],
+        all => all.iter().map(|one| format!("{}: {}", places_of(one), one.error)).collect(),
+    };
+    Failure::error(first.error.to_string()).because(reasons).hint(first.error.hint())
 }
 
-fn conversion(error: ConvertError) -> Failure {
-    let hint = error.hint();
-    Failure::error(error.to_string()).hint(hint)
+/// `./a.cfg:3:9: vif, entry 1`.
+fn where_it_is(finding: &Finding, source: &Source, places: &Places, settings: &Settings) -> String {
+    let Finding { variable, entry, .. } = finding;
+    let what = entry.map_or_else(|| (*variable).to_owned(), |at| format!("{variable}, entry {}", at + 1));
+    if settings.is_specified(variable) {
+        return format!("command line: {what}");
+    }
+    match place_of(finding, places, settings) {
+        Some(place) => format!("{}:{place}: {what}", source.path()),
+        None => format!("{}: {what}", source.path()),
+    }
+}
+
+/// Where the file writes what a finding speaks of.
+pub(super) fn place_of(finding: &Finding, places: &Places, settings: &Settings) -> Option<Place> {
+    let Finding { variable, entry, .. } = finding;
+    match entry {
+        Some(at) => places.entry(variable, *at, settings.get(variable).items().get(*at).and_then(Sxp::text)),
+        None => places.variable(variable),
+    }
 }
 
 fn ignored_text(path: &str, ignored: &Ignored) -> String {
     let Ignored { name, type_name } = ignored;
-    let instead = match *type_name {
+    format!(
+        "Warning: {path}: {name} has no effect, because its value is of type {type_name}; write {}",
+        instead_of(ignored)
+    )
+}
+
+/// What to write instead of a value whose type counts for nothing.
+pub(super) fn instead_of(ignored: &Ignored) -> String {
+    let name = &ignored.name;
+    match ignored.type_name {
         "bool" => format!("{name} = 1 or {name} = 0"),
         "long" => "the number without L".to_owned(),
         "tuple" => format!("a list: {name} = [ … ]"),
         "unicode" => "the string without u".to_owned(),
         _ => "a string, a number or a list".to_owned(),
-    };
-    format!(
-        "Warning: {path}: {name} has no effect, because its value is of type {type_name}; write {instead}"
-    )
-}
-
-/// What the conversion needs to know of this process.
-fn surroundings(wants: Wants) -> Surroundings {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let home = set("HOME")
-        .unwrap_or_else(|| if nix::unistd::geteuid().is_root() { "/root" } else { "/" }.to_owned());
-    Surroundings {
-        current_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
-        display: set("DISPLAY"),
-        xauthority: set("XAUTHORITY").unwrap_or_else(|| format!("{home}/.Xauthority")),
-        console: wants.console,
-        exists: |path| path.exists(),
     }
 }

@@ -22,11 +22,13 @@ const SPEC: Spec = Spec {
         "console_autoconnect",
         "vncviewer",
         "vncviewer-autopass",
+        "lint",
+        "json",
     ],
 };
 
 /// Keys and texts of the options, as `-h` lists them.
-const HELP: [(&str, &str); 12] = [
+const HELP: [(&str, &str); 14] = [
     ("-h, --help", "Print this help."),
     ("--help_config", "Print the variables that a domain file can set."),
     ("-q, --quiet", "Do not print which file is used and that the domain was started."),
@@ -39,13 +41,15 @@ const HELP: [(&str, &str); 12] = [
     ("-p, --paused", "Leave the domain paused."),
     ("-c, --console_autoconnect", "Attach to the domain's console."),
     ("--vncviewer, --vncviewer-autopass", "Accepted, without effect; see the variable vncconsole."),
+    ("--lint", "Check the domain files, any number of them, and create nothing."),
+    ("--json", "With --lint: print the findings as JSON."),
 ];
 
 /// What was asked for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The domain file, as typed.
-    pub file: String,
+    /// The domain files, as typed; only `--lint` takes more than the last one.
+    pub files: Vec<String>,
     /// A file of SXP instead.
     pub sxp_file: Option<String>,
     /// Where domain files are looked for.
@@ -54,6 +58,10 @@ pub struct Request {
     pub wants: Wants,
     /// List the variables and nothing else.
     pub help_config: bool,
+    /// Check the files and nothing else.
+    pub lint: bool,
+    /// Print the findings as JSON.
+    pub json: bool,
     /// The variables, those of the command line set.
     pub settings: Settings,
     /// Names that are no variables, with their values: strings that the file can use.
@@ -79,11 +87,13 @@ impl Request {
     /// Reads the words: options, one other word, options, one other word and so on.
     pub fn parse(args: &[String]) -> Result<Self, Failure> {
         let mut request = Self {
-            file: "xmdefconfig".to_owned(),
+            files: Vec::new(),
             sxp_file: None,
             path: ".:/etc/xen".to_owned(),
             wants: Wants::default(),
             help_config: false,
+            lint: false,
+            json: false,
             settings: Settings::new(),
             strings: Vec::new(),
         };
@@ -98,6 +108,9 @@ impl Request {
                 rest = after;
             }
         }
+        if request.json && !request.lint {
+            return Err(Failure::option("option --json needs --lint"));
+        }
         Ok(request)
     }
 
@@ -109,10 +122,12 @@ impl Request {
             "-x" | "--xmldryrun" => self.wants.xml_dry_run = true,
             "-p" | "--paused" => self.wants.paused = true,
             "-c" | "--console_autoconnect" => self.wants.console = true,
-            "-f" | "--defconfig" => self.file = value,
+            "-f" | "--defconfig" => self.files.push(value),
             "-F" | "--config" => self.sxp_file = Some(value),
             "--path" => self.path = value,
             "--help_config" => self.help_config = true,
+            "--lint" => self.lint = true,
+            "--json" => self.json = true,
             // -s and the two viewer options have had no effect with the classic server.
             _ => {}
         }
@@ -120,7 +135,7 @@ impl Request {
 
     fn word(&mut self, word: &str) -> Result<(), Failure> {
         let Some((name, value)) = word.split_once('=') else {
-            word.clone_into(&mut self.file);
+            self.files.push(word.to_owned());
             return Ok(());
         };
         let known = self.settings.specify(name, value).map_err(setting)?;
@@ -163,7 +178,7 @@ mod tests {
     #[test]
     fn words_stand_in_any_order_and_the_last_file_counts() {
         let request = parse("a.cfg -n memory=64 b.cfg -q vif=x vif=y vmid=3").unwrap();
-        assert_eq!(request.file, "b.cfg");
+        assert_eq!(request.files, ["a.cfg", "b.cfg"]);
         assert_eq!(request.wants, Wants { quiet: true, dry_run: true, ..Wants::default() });
         assert_eq!(*request.settings.get("memory"), Sxp::Int(64));
         assert_eq!(*request.settings.get("vif"), Sxp::List(vec!["x".into(), "y".into()]));
@@ -174,7 +189,7 @@ mod tests {
     fn abbreviated_options_and_their_values_are_understood() {
         let request = parse("--pau --path /a:/b --def=c.cfg -cp -F d.sxp").unwrap();
         assert!(request.wants.paused && request.wants.console);
-        assert_eq!((request.path.as_str(), request.file.as_str()), ("/a:/b", "c.cfg"));
+        assert_eq!((request.path.as_str(), request.files[0].as_str()), ("/a:/b", "c.cfg"));
         assert_eq!(request.sxp_file.as_deref(), Some("d.sxp"));
     }
 

@@ -1,10 +1,10 @@
-//! The devices of a domain, in the order of the original: disks, PCI, USB controllers, I/O ports, interrupts,
-//! interfaces, framebuffers.
+//! The devices that need nothing of the host: disks, USB controllers, I/O ports, interrupts, interfaces, framebuffers.
 
 use xend_api::Sxp;
 
 use super::super::settings::Settings;
-use super::{ConvertError, Surroundings, pairs, pci};
+use super::faults::Faults;
+use super::{ConvertError, Surroundings, pairs};
 
 const VIF_KEYS: [&str; 12] = [
     "type", "mac", "bridge", "ip", "script", "backend", "vifname", "rate", "model", "accel", "policy",
@@ -42,35 +42,40 @@ const VFB_KEYS: [&str; 15] = [
     "videotype",
 ];
 
-/// All devices, without the word `device`, and warnings.
-pub(super) fn devices(
-    settings: &Settings,
-    around: &Surroundings,
-) -> Result<(Vec<Sxp>, Vec<String>), ConvertError> {
-    let mut devices = Vec::new();
-    for spec in pairs::texts(settings, "disk")? {
-        devices.push(disk(&spec, pairs::is_string(settings, "disk"))?);
-    }
-    devices.extend(pci::device(settings)?);
-    for spec in pairs::texts(settings, "vusb")? {
-        devices.push(vusb(settings, &spec)?);
-    }
-    for spec in pairs::texts(settings, "ioports")? {
-        devices.push(ioports(&spec)?);
-    }
-    devices.extend(irqs(settings)?);
-    let (vifs, warnings) = vif_texts(settings)?;
-    for spec in vifs {
-        devices.push(interface(settings, "vif", &VIF_KEYS, &spec)?);
-    }
-    for spec in pairs::texts(settings, "vif2")? {
-        devices.push(interface(settings, "vif2", &VIF2_KEYS, &spec)?);
-    }
-    for spec in pairs::texts(settings, "vfb")? {
-        devices.push(Sxp::form("vkbd", []));
-        devices.push(vfb(settings, around, &spec)?);
-    }
-    Ok((devices, warnings))
+/// The disks.
+pub(super) fn disks(settings: &Settings, faults: &mut Faults) -> Vec<Sxp> {
+    let whole_string = pairs::is_string(settings, "disk");
+    pairs::each(settings, "disk", faults, |spec| disk(spec, whole_string))
+}
+
+/// The ranges of I/O ports.
+pub(super) fn ioports(settings: &Settings, faults: &mut Faults) -> Vec<Sxp> {
+    pairs::each(settings, "ioports", faults, port_range)
+}
+
+/// The USB controllers.
+pub(super) fn usb(settings: &Settings, faults: &mut Faults) -> Vec<Sxp> {
+    pairs::each(settings, "vusb", faults, |spec| vusb(settings, spec))
+}
+
+/// The interfaces of both kinds, and warnings.
+pub(super) fn interfaces(settings: &Settings, faults: &mut Faults) -> (Vec<Sxp>, Vec<String>) {
+    let mut made = pairs::each(settings, "vif", faults, |spec| interface(settings, "vif", &VIF_KEYS, spec));
+    let written = match settings.get("vif") {
+        Sxp::List(items) => items.len(),
+        _ => made.len(),
+    };
+    let (missing, warnings) = missing_vifs(settings, written);
+    made.extend((0..missing).map(|_| Sxp::form("vif", [])));
+    let second = |spec: &str| interface(settings, "vif2", &VIF2_KEYS, spec);
+    made.extend(pairs::each(settings, "vif2", faults, second));
+    (made, warnings)
+}
+
+/// The framebuffers, each behind its keyboard.
+pub(super) fn framebuffers(settings: &Settings, around: &Surroundings, faults: &mut Faults) -> Vec<Sxp> {
+    let framebuffers = pairs::each(settings, "vfb", faults, |spec| vfb(settings, around, spec));
+    framebuffers.into_iter().flat_map(|vfb| [Sxp::form("vkbd", []), vfb]).collect()
 }
 
 /// `UNAME,DEVICE,MODE[,BACKEND[,PROTOCOL]]`; nothing is trimmed and no comma can be quoted.
@@ -93,22 +98,19 @@ fn disk(spec: &str, whole_string: bool) -> Result<Sxp, ConvertError> {
     Ok(Sxp::form(class, members.map(|(_, (name, value))| Sxp::pair(name, value))))
 }
 
-/// The interfaces' texts, with those that `nics` adds.
-fn vif_texts(settings: &Settings) -> Result<(Vec<String>, Vec<String>), ConvertError> {
-    let mut vifs = pairs::texts(settings, "vif")?;
-    let mut warnings = Vec::new();
+/// How many interfaces `nics` adds, and what it is told for.
+fn missing_vifs(settings: &Settings, written: usize) -> (usize, Vec<String>) {
     let deprecated = "Warning: The nics option is deprecated.  Please";
     match settings.get("nics").int() {
-        Some(0) => warnings.push(format!("{deprecated} remove it.")),
+        Some(0) => (0, vec![format!("{deprecated} remove it.")]),
         Some(wanted @ 1..) => {
-            warnings.push(format!("{deprecated} use an empty vif entry instead:\n\n  vif = [ '' ]\n"));
+            let warning = format!("{deprecated} use an empty vif entry instead:\n\n  vif = [ '' ]\n");
             // More interfaces than any guest can have are an error of the daemon, not a reason to fill the memory.
             let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(1024);
-            vifs.resize(vifs.len().max(wanted), String::new());
+            (wanted.saturating_sub(written), vec![warning])
         }
-        _ => {}
+        _ => (0, Vec::new()),
     }
-    Ok((vifs, warnings))
 }
 
 fn interface(
@@ -166,7 +168,7 @@ fn vusb(settings: &Settings, spec: &str) -> Result<Sxp, ConvertError> {
     Ok(Sxp::form("vusb", members))
 }
 
-fn ioports(spec: &str) -> Result<Sxp, ConvertError> {
+fn port_range(spec: &str) -> Result<Sxp, ConvertError> {
     let (from, to) = spec.split_once('-').unwrap_or((spec, spec));
     let hex = |text: &str| {
         let digits = text.trim();
@@ -176,18 +178,16 @@ fn ioports(spec: &str) -> Result<Sxp, ConvertError> {
     Ok(Sxp::form("ioports", [Sxp::pair("from", hex(from)?), Sxp::pair("to", hex(to)?)]))
 }
 
-/// A string gets a pair of quotes of its own, which the daemon then refuses: only whole numbers ever worked.
-fn irqs(settings: &Settings) -> Result<Vec<Sxp>, ConvertError> {
+/// The interrupts. A string gets a pair of quotes of its own, which the daemon then refuses: only whole numbers ever
+/// worked.
+pub(super) fn irqs(settings: &Settings, faults: &mut Faults) -> Vec<Sxp> {
     let irq = |value: Sxp| Sxp::form("irq", [Sxp::pair("irq", value)]);
+    let quoted = |text: &str| irq(Sxp::Text(xend_api::python::repr(text)));
     match settings.get("irq") {
-        Sxp::List(items) => Ok(items
-            .iter()
-            .map(|item| match item {
-                Sxp::Text(text) => irq(Sxp::Text(xend_api::python::repr(text))),
-                other => irq(other.clone()),
-            })
-            .collect()),
-        _ => pairs::texts(settings, "irq")
-            .map(|texts| texts.into_iter().map(|text| irq(text.into())).collect()),
+        Sxp::List(items) => {
+            let one = |item: &Sxp| item.text().map_or_else(|| irq(item.clone()), quoted);
+            items.iter().map(one).collect()
+        }
+        _ => pairs::each(settings, "irq", faults, |text| Ok(quoted(text))),
     }
 }

@@ -119,11 +119,68 @@ pub enum ConvertError {
         /// What is there.
         found: String,
     },
-    /// Known, but not built yet.
-    #[error("{variable} is not there yet in this version of xend-rs")]
-    NotYet {
-        /// The variable.
-        variable: &'static str,
+    /// A slot of which the host has no function.
+    #[error("cannot find any function of PCI device {spec} on this host")]
+    PciNotHere {
+        /// As written.
+        spec: String,
+    },
+    /// All functions are mapped by hand, and none to 0.
+    #[error("Virtual device does not include virtual function 0: {spec}")]
+    PciNoFunction0 {
+        /// As written.
+        spec: String,
+    },
+    /// Not a SCSI device.
+    #[error("vscsi syntax error \"{spec}\"")]
+    Vscsi {
+        /// As written.
+        spec: String,
+    },
+    /// The host has no such SCSI device.
+    #[error("Cannot find device \"{device}\"")]
+    VscsiNotHere {
+        /// As written.
+        device: String,
+    },
+    /// A SCSI device given twice.
+    #[error("The {what} device \"{device}\" is already defined")]
+    VscsiTwice {
+        /// `physical` or `virtual`.
+        what: &'static str,
+        /// As written.
+        device: String,
+    },
+    /// SCSI devices on one virtual adapter that do not agree.
+    #[error("The physical device \"{device}\" cannot define because {what} is different")]
+    VscsiClash {
+        /// `mode` or `backend`.
+        what: &'static str,
+        /// As written.
+        device: String,
+    },
+    /// Not a TPM.
+    #[error("Invalid vtpm specifier: {spec}")]
+    Vtpm {
+        /// As written.
+        spec: String,
+    },
+    /// The TPM manager's own instance.
+    #[error("VM config error: vTPM instance must not be 0.")]
+    VtpmInstanceZero,
+    /// An instance that is no number.
+    #[error("Vm config error: could not parse instance number.")]
+    VtpmInstance,
+    /// Not a register of CPUID.
+    #[error("cpuid's syntax is (eax|ebx|ecx|edx)=value")]
+    CpuidSyntax,
+    /// Neither hexadecimal nor 32 bits.
+    #[error("cpuid: We should specify all the bits of the register {register} for input {leaf}")]
+    CpuidBits {
+        /// The register.
+        register: String,
+        /// As written.
+        leaf: String,
     },
 }
 
@@ -142,15 +199,35 @@ impl ConvertError {
             ),
             Self::NotAPair { whole_string: true, variable, .. } | Self::NotAList { variable, .. } => listed(variable),
             Self::NotAPair { .. } => Some("write key=value,key=value without a comma at the end".to_owned()),
-            Self::InterfaceKey { .. } => Some(
+            Self::InterfaceKey { variable: "vif", .. } => Some(
                 "known are type, mac, bridge, ip, script, backend, vifname, rate, model, accel, policy and label".to_owned(),
             ),
             Self::NotText { .. } => Some("put quotes around it".to_owned()),
             Self::NfsWithoutServer => Some("set nfs_server to the address of the server".to_owned()),
             Self::IoPorts { .. } => Some("write it in hexadecimal without 0x, for example '3f8-3ff'".to_owned()),
             Self::Pci { .. } => Some("write 'BUS:SLOT.FUNCTION', for example '03:00.0'".to_owned()),
-            Self::NotYet { .. } => Some("remove the variable to start the domain without it".to_owned()),
-            _ => None,
+            Self::InterfaceKey { .. } => Some("xmdomain.cfg(5) lists the keys of vif2".to_owned()),
+            Self::VfbKey { .. } => Some(
+                "known are vnc, sdl, vnclisten, vncdisplay, vncunused, vncpasswd, display, xauthority, keymap and opengl".to_owned(),
+            ),
+            Self::VusbOption { key: "usbver" } => Some("usbver is 1 or 2".to_owned()),
+            Self::VusbOption { .. } => Some("numports is 1 to 16".to_owned()),
+            Self::PciOption { .. } => Some("known are msitranslate and power_mgmt, each 0, 1, yes or no".to_owned()),
+            Self::PciDuplicate { .. } => Some("name each function once".to_owned()),
+            Self::PciNotHere { .. } => Some("`lspci` lists the host's devices".to_owned()),
+            Self::PciNoFunction0 { .. } => Some("let one of the functions be seen as function 0, as in '03:00.1=0'".to_owned()),
+            Self::Vscsi { .. } => Some("write 'DEVICE,H:C:T:L', for example '/dev/sdb,0:0:0:0', or 'DEVICE,host'".to_owned()),
+            Self::VscsiNotHere { .. } => Some("`lsscsi` lists the host's devices".to_owned()),
+            Self::VscsiTwice { .. } => Some("give each device once, with a virtual address of its own".to_owned()),
+            Self::VscsiClash { .. } => Some("use another first number in the virtual address".to_owned()),
+            Self::AccessControl { .. } => Some("write 'policy=POLICY,label=LABEL'".to_owned()),
+            Self::SeveralAccessControls => Some("keep one of them".to_owned()),
+            Self::Vtpm { .. } | Self::VtpmInstanceZero | Self::VtpmInstance => {
+                Some("write 'instance=NUMBER,backend=DOMAIN' with a number from 1".to_owned())
+            }
+            Self::CpuidSyntax => Some("write 'LEAF:REGISTER=BITS,REGISTER=BITS' without blanks or line ends".to_owned()),
+            Self::CpuidBits { .. } => Some("write 32 characters, or a number that begins with 0x".to_owned()),
+            Self::NotANumber { .. } => Some("write a whole number".to_owned()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use xend_api::Sxp;
 
 use super::super::settings::Settings;
+use super::faults::Faults;
 use super::{ConvertError, Surroundings, pci};
 
 /// The firmware that needs no path: the daemon finds it.
@@ -68,13 +69,19 @@ const HVM: [&str; 47] = [
 const HVM_ONLY: usize = 44;
 
 /// The image, without the word `image`.
-pub(super) fn image(settings: &Settings, around: &Surroundings) -> Result<Sxp, ConvertError> {
+pub(super) fn image(
+    settings: &Settings,
+    around: &Surroundings,
+    functions: &[pci::Function],
+    faults: &mut Faults,
+) -> Sxp {
     let kind = settings.get("builder").clone();
     let hvm = kind.text() == Some("hvm");
     let mut image = vec![kind];
     for variable in ["kernel", "ramdisk", "loader"] {
         if settings.truthy(variable) {
-            image.push(Sxp::pair(variable, file(settings, around, variable)?));
+            let file = faults.check((variable, None), file(settings, around, variable));
+            image.extend(file.map(|file| Sxp::pair(variable, file)));
         }
     }
     image.extend(ip(settings).map(|ip| Sxp::pair("ip", ip)));
@@ -101,35 +108,35 @@ pub(super) fn image(settings: &Settings, around: &Surroundings) -> Result<Sxp, C
         image.push(member(settings, "superpages"));
     }
     if hvm {
-        image.extend(platform(settings)?);
+        image.extend(platform(settings, functions, faults));
     }
     image.extend(
         HVM[HVM_ONLY..].iter().filter(|name| settings.truthy(name)).map(|name| member(settings, name)),
     );
     image.extend(["tsc_mode", "nomigrate"].map(|name| member(settings, name)));
-    Ok(Sxp::List(image))
+    Sxp::List(image)
 }
 
 fn member(settings: &Settings, name: &str) -> Sxp {
     Sxp::pair(name, settings.get(name).clone())
 }
 
-fn platform(settings: &Settings) -> Result<Vec<Sxp>, ConvertError> {
+fn platform(settings: &Settings, functions: &[pci::Function], faults: &mut Faults) -> Vec<Sxp> {
     for floppy in ["fda", "fdb"] {
         let path = settings.text(floppy).unwrap_or_default();
         if !path.is_empty() && !path.starts_with('/') {
-            return Err(ConvertError::Floppy { path });
+            faults.variable(floppy, ConvertError::Floppy { path });
         }
     }
     let mut members = Vec::new();
     for name in &HVM[..HVM_ONLY] {
         if *name == "pci" {
-            members.push(Sxp::pair("pci", pci::tuples(settings)?));
+            members.push(Sxp::pair("pci", pci::tuples(functions)));
         } else if *settings.get(name) != Sxp::Nil {
             members.push(member(settings, name));
         }
     }
-    Ok(members)
+    members
 }
 
 /// A kernel, ramdisk or loader: taken as written when it has a slash and exists, else looked for in the current

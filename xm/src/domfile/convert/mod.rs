@@ -1,20 +1,27 @@
 //! Variables to the `(vm …)` that the daemon gets, member for member in the order of the original (`xm-commands` §4.7).
 //!
-//! `image` writes the kernel and the platform, `devices` the disks, interfaces and the rest, `pci` reads PCI addresses,
-//! `pairs` the `key=value,…` texts. Nothing here opens a file; what the conversion must know of the host comes in
-//! [`Surroundings`].
+//! `image` writes the kernel and the platform; `devices`, `pci`, `vscsi` and `vtpm` the devices, `cpuid` its tables;
+//! `pairs` reads the `key=value,…` texts; `faults` collects what is wrong. Nothing here opens a file; what the conversion
+//! must know of the host comes in [`Surroundings`].
 
+pub(crate) mod cpuid;
 mod devices;
 mod error;
+mod faults;
 mod image;
 mod pairs;
 mod pci;
+mod vscsi;
+mod vtpm;
 
 use std::path::{Path, PathBuf};
 
 use xend_api::Sxp;
 
 pub use error::ConvertError;
+use faults::Faults;
+pub use faults::Finding;
+pub use pci::Slot as PciSlot;
 
 use super::settings::Settings;
 
@@ -31,6 +38,23 @@ pub struct Surroundings {
     pub console: bool,
     /// Is there such a file?
     pub exists: fn(&Path) -> bool,
+    /// What a path leads to when its links are followed.
+    pub real_path: fn(&Path) -> Option<PathBuf>,
+    /// The functions of a PCI slot of the host.
+    pub pci_functions: fn(PciSlot) -> Vec<u8>,
+    /// The SCSI units of the host.
+    pub scsi_units: fn() -> Vec<ScsiUnit>,
+}
+
+/// A SCSI unit of the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScsiUnit {
+    /// `H:C:T:L`.
+    pub address: String,
+    /// Its names in `/dev`, the best one first: `sdb`, `sg1`.
+    pub names: Vec<String>,
+    /// What `scsi_id` prints for it.
+    pub id: Option<String>,
 }
 
 /// A converted domain.
@@ -42,7 +66,7 @@ pub struct Converted {
     pub warnings: Vec<String>,
 }
 
-/// Where `bootloader = "pygrub"` is looked for.
+/// Folders of programs that come with Xen.
 const BOOTLOADER_DIRS: [&str; 6] = [
     "/usr/bin",
     "/usr/sbin",
@@ -77,17 +101,47 @@ const IF_TRUTHY: [&str; 18] = [
 /// The members that are written when they have a value at all, in order.
 const IF_SET: [&str; 5] = ["uuid", "cpu", "cpus", "cpu_cap", "cpu_weight"];
 
-/// Converts a domain's variables.
-pub fn domain(settings: &Settings, around: &Surroundings) -> Result<Converted, ConvertError> {
-    not_yet(settings)?;
-    let settings = &prepared(settings, around)?;
+/// Converts a domain's variables, or tells all that is wrong with them: first what the original would have told.
+pub fn domain(settings: &Settings, around: &Surroundings) -> Result<Converted, Vec<Finding>> {
+    let faults = &mut Faults::default();
+    // These were read before anything else; the order decides which fault comes first.
+    let disks = devices::disks(settings, faults);
+    let functions = pci::functions(settings, around, faults);
+    let scsi = vscsi::devices(settings, around, faults);
+    let ports = devices::ioports(settings, faults);
+    let mut settings = prepared(settings, around, faults);
+    let tpm = vtpm::device(&settings, faults);
+    let security = vtpm::security(&settings, faults);
+    cpuid::replace(&mut settings, faults);
+    let settings = &settings;
+
+    let mut vm = head(settings, faults);
+    vm.extend(bootloader(settings, around));
+    if settings.truthy("builder") {
+        vm.push(Sxp::form("image", [image::image(settings, around, &functions, faults)]));
+    }
+    vm.push(Sxp::pair("s3_integrity", settings.get("s3_integrity").clone()));
+    vm.extend(security);
+    let usb = devices::usb(settings, faults);
+    let irqs = devices::irqs(settings, faults);
+    let (interfaces, warnings) = devices::interfaces(settings, faults);
+    let framebuffers = devices::framebuffers(settings, around, faults);
+    let devices = disks.into_iter().chain(pci::device(&functions)).chain(scsi).chain(usb).chain(ports);
+    let devices = devices.chain(irqs).chain(interfaces).chain(tpm).chain(framebuffers);
+    vm.extend(devices.map(|device| Sxp::form("device", [device])));
+    let findings = std::mem::take(faults).into_findings();
+    if findings.is_empty() { Ok(Converted { sxp: Sxp::List(vm), warnings }) } else { Err(findings) }
+}
+
+/// Everything before the boot loader.
+fn head(settings: &Settings, faults: &mut Faults) -> Vec<Sxp> {
     let mut vm = vec![Sxp::from("vm")];
     let truthy = IF_TRUTHY.iter().chain(["description"].iter()).filter(|name| settings.truthy(name));
     vm.extend(truthy.map(|name| Sxp::pair(name, settings.get(name).clone())));
-    vm.extend(vcpus(settings)?);
+    vm.extend(faults.check(("vcpus", None), vcpus(settings)).unwrap_or_default());
     let set = IF_SET.iter().filter(|name| *settings.get(name) != Sxp::Nil);
     vm.extend(set.map(|name| Sxp::pair(name, settings.get(name).clone())));
-    for role in ["blkif", "netif"] {
+    for role in ["blkif", "netif", "tpmif"] {
         if settings.truthy(role) {
             vm.push(Sxp::form("backend", [Sxp::form(role, [])]));
         }
@@ -100,32 +154,18 @@ pub fn domain(settings: &Settings, around: &Surroundings) -> Result<Converted, C
     if settings.truthy("pool") {
         vm.push(Sxp::pair("pool_name", settings.get("pool").clone()));
     }
-    vm.extend(bootloader(settings, around));
-    if settings.truthy("builder") {
-        vm.push(Sxp::form("image", [image::image(settings, around)?]));
-    }
-    vm.push(Sxp::pair("s3_integrity", settings.get("s3_integrity").clone()));
-    vm.extend(security(settings)?);
-    let (devices, warnings) = devices::devices(settings, around)?;
-    vm.extend(devices.into_iter().map(|device| Sxp::form("device", [device])));
-    Ok(Converted { sxp: Sxp::List(vm), warnings })
-}
-
-/// Refuses what this version would otherwise drop.
-fn not_yet(settings: &Settings) -> Result<(), ConvertError> {
-    let later = ["cpuid", "cpuid_check", "vscsi"].into_iter().find(|name| settings.truthy(name));
-    later.map_or(Ok(()), |variable| Err(ConvertError::NotYet { variable }))
+    vm
 }
 
 /// Fills in what depends on other variables or on the process.
-fn prepared(settings: &Settings, around: &Surroundings) -> Result<Settings, ConvertError> {
+fn prepared(settings: &Settings, around: &Surroundings, faults: &mut Faults) -> Settings {
     let mut settings = settings.clone();
     if settings.truthy("nfs_root") {
         let server = settings.text("nfs_server").filter(|server| !server.is_empty());
-        let server = server.ok_or(ConvertError::NfsWithoutServer)?;
+        let server = faults.check(("nfs_root", None), server.ok_or(ConvertError::NfsWithoutServer));
         let root = settings.text("nfs_root").unwrap_or_default();
         let extra = settings.text("extra").unwrap_or_default();
-        settings.set("extra", format!("nfsroot={server}:{root} {extra}"));
+        settings.set("extra", format!("nfsroot={}:{root} {extra}", server.unwrap_or_default()));
     }
     if !settings.truthy("display")
         && let Some(display) = &around.display
@@ -135,7 +175,7 @@ fn prepared(settings: &Settings, around: &Surroundings) -> Result<Settings, Conv
     if !settings.truthy("xauthority") {
         settings.set("xauthority", around.xauthority.clone());
     }
-    Ok(settings)
+    settings
 }
 
 /// With `maxvcpus` the domain gets that many, of which the first `vcpus` are online.
@@ -155,14 +195,18 @@ fn vcpus(settings: &Settings) -> Result<Vec<Sxp>, ConvertError> {
     Ok(vec![Sxp::pair("vcpu_avail", mask), most])
 }
 
+/// Where `bootloader = "pygrub"` is looked for.
+pub fn bootloader_dirs() -> impl Iterator<Item = &'static Path> {
+    BOOTLOADER_DIRS.iter().map(Path::new)
+}
+
 fn bootloader(settings: &Settings, around: &Surroundings) -> Vec<Sxp> {
     if !settings.truthy("bootloader") {
         return Vec::new();
     }
     let mut program = settings.get("bootloader").clone();
     if program.text() == Some("pygrub") {
-        let found = BOOTLOADER_DIRS.iter().map(|dir| Path::new(dir).join("pygrub"));
-        let found = found.into_iter().find(|path| (around.exists)(path));
+        let found = bootloader_dirs().map(|dir| dir.join("pygrub")).find(|path| (around.exists)(path));
         program = found.map_or(program, |path| Sxp::Text(path.to_string_lossy().into_owned()));
     }
     let quiet = if around.console { "" } else { "-q" };
@@ -170,40 +214,21 @@ fn bootloader(settings: &Settings, around: &Surroundings) -> Vec<Sxp> {
     vec![Sxp::pair("bootloader", program), Sxp::pair("bootloader_args", args)]
 }
 
-fn security(settings: &Settings) -> Result<Option<Sxp>, ConvertError> {
-    let labels = pairs::texts(settings, "access_control")?;
-    let wrong = |label: &str| ConvertError::AccessControl { spec: label.to_owned() };
-    let label = match labels.as_slice() {
-        [] => return Ok(None),
-        [label] => label,
-        _ => return Err(ConvertError::SeveralAccessControls),
-    };
-    let mut members = Vec::new();
-    for part in label.split(',') {
-        let (key, value) = part.split_once('=').ok_or_else(|| wrong(label))?;
-        if !matches!(key.trim(), "policy" | "label") {
-            return Err(wrong(label));
-        }
-        members.push((key.trim(), value.trim()));
-    }
-    let value = |wanted: &str| members.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
-    let (Some(policy), Some(label)) = (value("policy"), value("label")) else { return Err(wrong(label)) };
-    let control = Sxp::form("access_control", [Sxp::pair("policy", policy), Sxp::pair("label", label)]);
-    Ok(Some(Sxp::pair("security", vec![control])))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::variables;
     use super::*;
 
-    fn around() -> Surroundings {
+    pub(super) fn around() -> Surroundings {
         Surroundings {
             current_dir: "/here".into(),
             display: Some(":0".to_owned()),
             xauthority: "/x".to_owned(),
             console: false,
             exists: |_| true,
+            real_path: |path| Some(path.to_owned()),
+            pci_functions: |_| vec![0],
+            scsi_units: || Vec::new(),
         }
     }
 
@@ -258,17 +283,19 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_physical_function_is_seen_as_function_0_and_comes_last() {
+    fn all_faults_are_told_and_the_original_s_first() {
         let mut settings = Settings::new();
-        settings.set("kernel", "/k");
-        settings.set("pci", vec!["03:00.2".into()]);
-        let sxp = domain(&settings, &around()).unwrap().sxp.to_string();
-        assert!(sxp.contains("(vdevfn 0x100) (func 0x2)"), "{sxp}");
-        settings.set("pci", vec!["03:00.0-2@5".into()]);
-        let sxp = domain(&settings, &around()).unwrap().sxp.to_string();
-        let order: Vec<_> = sxp.matches("(vdevfn 0x2").collect();
-        assert_eq!(order.len(), 3);
-        assert!(sxp.find("0x29").unwrap() < sxp.find("0x28").unwrap(), "{sxp}");
+        settings.set("kernel", "/none");
+        settings.set("disk", vec!["phy:a,xvda".into(), "phy:a,xvda,w".into(), "x".into()]);
+        settings.set("vif", vec!["colour=red".into()]);
+        settings.set("vscsi", "ab");
+        let around = Surroundings { exists: |_| false, ..around() };
+        let findings = domain(&settings, &around).unwrap_err();
+        let found: Vec<_> = findings.iter().map(|one| (one.variable, one.entry)).collect();
+        let expected =
+            [("disk", Some(0)), ("disk", Some(2)), ("vscsi", None), ("kernel", None), ("vif", Some(0))];
+        assert_eq!(found, expected);
+        assert!(findings.iter().all(|one| one.error.hint().is_some()));
     }
 
     #[test]

@@ -5,24 +5,48 @@ use xend_api::Sxp;
 use super::super::pydict::PyDict;
 use super::super::settings::{Settings, truthy};
 use super::ConvertError;
+use super::faults::Faults;
+
+/// One entry of a list variable: which it is, and its text. The letters of a string that stands where a list belongs
+/// have no number.
+pub(super) type Entry = (Option<usize>, String);
 
 /// The strings of a list variable. A string instead of a list counts as the list of its characters, as Python has it;
 /// the message that this leads to is the original's.
-pub(super) fn texts(settings: &Settings, variable: &'static str) -> Result<Vec<String>, ConvertError> {
-    let value = settings.get(variable);
-    match value {
-        Sxp::List(items) => items
-            .iter()
-            .enumerate()
-            .map(|(at, item)| {
-                let found = || ConvertError::NotText { variable, entry: at + 1, found: item.to_string() };
-                item.text().map(str::to_owned).ok_or_else(found)
-            })
-            .collect(),
-        Sxp::Text(text) => Ok(text.chars().map(String::from).collect()),
-        other if !truthy(other) => Ok(Vec::new()),
-        other => Err(ConvertError::NotAList { variable, found: other.to_string() }),
+pub(super) fn entries(settings: &Settings, variable: &'static str, faults: &mut Faults) -> Vec<Entry> {
+    match settings.get(variable) {
+        Sxp::List(items) => {
+            let mut entries = Vec::new();
+            for (at, item) in items.iter().enumerate() {
+                match item.text() {
+                    Some(text) => entries.push((Some(at), text.to_owned())),
+                    None => {
+                        let found = item.to_string();
+                        let error = ConvertError::NotText { variable, entry: at + 1, found };
+                        faults.entry(variable, Some(at), error);
+                    }
+                }
+            }
+            entries
+        }
+        Sxp::Text(text) => text.chars().map(|c| (None, c.to_string())).collect(),
+        other if !truthy(other) => Vec::new(),
+        other => {
+            faults.variable(variable, ConvertError::NotAList { variable, found: other.to_string() });
+            Vec::new()
+        }
     }
+}
+
+/// Makes something of each entry; entries that are no good are noted and left out.
+pub(super) fn each<T>(
+    settings: &Settings,
+    variable: &'static str,
+    faults: &mut Faults,
+    mut make: impl FnMut(&str) -> Result<T, ConvertError>,
+) -> Vec<T> {
+    let entries = entries(settings, variable, faults);
+    entries.iter().filter_map(|(at, text)| faults.check((variable, *at), make(text))).collect()
 }
 
 /// Was a string written where a list is wanted?

@@ -1,0 +1,64 @@
+//! What the daemon of this version refuses by name. A test holds the list of classes against the daemon's own.
+
+use xend_api::Sxp;
+
+use super::file::Context;
+
+/// Variables that make devices of a class which the daemon does not build yet.
+const DEVICES: [&str; 7] = ["vfb", "pci", "vif2", "vscsi", "vusb", "ioports", "irq"];
+
+/// Notes every part of the domain that is refused today.
+pub(super) fn check(context: &mut Context<'_>) {
+    let settings = context.settings;
+    if settings.text("builder").as_deref() == Some("hvm") {
+        refuse(context, "builder", None, "an HVM guest");
+    }
+    if settings.truthy("bootloader") {
+        refuse(context, "bootloader", None, "a boot loader");
+    }
+    for variable in DEVICES {
+        if settings.truthy(variable) {
+            refuse(context, variable, Some(0), &format!("a {variable} device"));
+        }
+    }
+    for variable in ["vtpm", "tpmif"] {
+        if settings.truthy(variable) {
+            let message = format!("{variable} is a thing of Xen up to 4.2; xend knows no such device");
+            context.note("refused", (variable, None), message, Some("remove it".to_owned()));
+        }
+    }
+    for (at, disk) in settings.get("disk").items().iter().enumerate() {
+        let kind = disk.text().and_then(|text| text.split_once(':')).map(|(kind, _)| kind);
+        if let Some(kind @ ("tap" | "tap2")) = kind {
+            let instead = "for a raw image write file: instead of tap:aio:".to_owned();
+            let message = format!("{kind}: disks are refused by this version of xend");
+            context.note("refused", ("disk", Some(at)), message, Some(instead));
+        }
+    }
+}
+
+fn refuse(context: &mut Context<'_>, variable: &'static str, entry: Option<usize>, what: &str) {
+    let entry = entry.filter(|_| matches!(context.settings.get(variable), Sxp::List(_)));
+    let message = format!("{what} is refused by this version of xend");
+    let hint = "`xm create -n` works with it; the daemon will once CHANGELOG.md says so".to_owned();
+    context.note("refused", (variable, entry), message, Some(hint));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When the daemon learns a class, this test says that `xm` must, too.
+    #[test]
+    fn the_classes_are_those_that_the_daemon_refuses() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../xend/src/domain/config.rs");
+        let source = std::fs::read_to_string(path).unwrap();
+        let arm = source.split("class @ (").nth(1).unwrap().split(')').next().unwrap();
+        let mut theirs: Vec<&str> = arm.split('"').skip(1).step_by(2).collect();
+        let mut ours: Vec<&str> = DEVICES.into_iter().chain(["vkbd", "tap", "tap2"]).collect();
+        theirs.sort_unstable();
+        ours.sort_unstable();
+        assert_eq!(ours, theirs, "xend/src/domain/config.rs and this file no longer agree");
+        assert!(source.contains("an HVM guest") && source.contains("a boot loader"));
+    }
+}
