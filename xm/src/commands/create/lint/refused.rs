@@ -18,7 +18,8 @@ pub(super) fn check(context: &mut Context<'_>) {
     }
     for variable in DEVICES {
         if settings.truthy(variable) {
-            refuse(context, variable, Some(0), &format!("a {variable} device"));
+            let article = if variable.starts_with('i') { "an" } else { "a" };
+            refuse(context, variable, Some(0), &format!("{article} {variable} device"));
         }
     }
     for variable in ["vtpm", "tpmif"] {

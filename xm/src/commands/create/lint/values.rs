@@ -186,7 +186,8 @@ fn interrupts(context: &mut Context<'_>) {
     for (at, item) in context.settings.get("irq").items().iter().enumerate() {
         if !matches!(item, Sxp::Int(0..)) {
             let hint = Some("write whole numbers without quotes: irq = [7]".to_owned());
-            context.note("irq", ("irq", Some(at)), format!("irq {item} is refused by xend"), hint);
+            let shown = item.text().map_or_else(|| item.to_string(), xend_api::python::repr);
+            context.note("irq", ("irq", Some(at)), format!("irq {shown} is refused by xend"), hint);
         }
     }
 }
