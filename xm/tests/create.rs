@@ -364,3 +364,131 @@ fn switches_can_stand_in_the_file_too() {
     assert_eq!((ran.out.as_str(), ran.status), ("Using config file \"./b.cfg\".\n", 0));
     assert_eq!(methods(&fake), ["xend.domain.create", "xend.domain.waitForDevices"]);
 }
+
+#[test]
+fn all_faults_of_a_file_are_told_at_a_terminal_and_the_first_alone_elsewhere() {
+    let ran = dry("kernel='/none'\ndisk=['a,b']\nvif=['x']\nvusb=['usbver=7']\n", &[]);
+    assert_eq!((ran.err.as_str(), ran.status), ("Error: Invalid disk specifier: a,b\n", 1));
+}
+
+#[test]
+fn xml_is_neither_read_nor_printed_with_the_classic_server() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| ran(command(folder.path(), args));
+    folder.write("a.cfg", CFG);
+    let ran = run(&["create", "-x", "a.cfg"]);
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("Using config file \"./a.cfg\".\n", "", 0));
+    assert!(run(&["create", "-nqx", "a.cfg"]).out.starts_with("(vm\n"));
+    folder.write("a.xml", "<xm><vm name='a'/></xm>");
+    let ran = run(&["create", "-q", "a.xml"]);
+    let expected = "Error: ./a.xml is an XML domain file, which only a Xen-API server takes\n";
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("", expected, 1));
+}
+
+#[test]
+fn new_has_its_dry_run_and_nothing_else_yet() {
+    let folder = Folder::new();
+    folder.write("a.cfg", CFG);
+    let run = |args: &[&str]| ran(command(folder.path(), args));
+    assert_eq!(run(&["new", "-nq", "a.cfg", "-p"]), run(&["create", "-nq", "a.cfg"]));
+    assert_eq!(run(&["new", "a.cfg"]).err, "Error: xm new is not there yet in this version of xend-rs\n");
+}
+
+#[test]
+fn a_name_comes_from_the_file_s_name_or_from_defconfig() {
+    let name = |cfg: &str| dry(cfg, &[]).out.lines().nth(1).unwrap().trim().to_owned();
+    assert_eq!(name("kernel='/bin/sh'"), "(name a.cfg)");
+    assert_eq!(name("kernel='/bin/sh'\ndefconfig='/x/other.cfg'"), "(name other.cfg)");
+    assert_eq!(name("kernel='/bin/sh'\nname=''"), "(name a.cfg)");
+}
+
+#[test]
+fn odd_sxp_files_are_told() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| ran(command(folder.path(), args));
+    std::fs::create_dir(folder.path().join("dir")).unwrap();
+    let ran = run(&["create", "-nF", "dir"]);
+    assert_eq!((ran.err.as_str(), ran.status), ("Error: Cannot read file dir: Is a directory\n", 1));
+    for (text, expected) in [
+        ("", "Error: cannot read a.sxp: it holds no (vm …)\n"),
+        ("vm", "Error: cannot read a.sxp: it holds no (vm …)\n"),
+        ("# only a comment", "Error: cannot read a.sxp: it holds no (vm …)\n"),
+        (")", "Error: cannot read a.sxp: cannot parse line 1, column 1: syntax error: )\n"),
+    ] {
+        folder.write("a.sxp", text);
+        let ran = run(&["create", "-nF", "a.sxp"]);
+        assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("", expected, 1), "{text}");
+    }
+    // Longer than a domain file may be, and no trouble; beyond the limit of trees it is refused.
+    let long = format!("(vm (name a) (description '{}'))", "x".repeat(3 << 20));
+    folder.write("long.sxp", &long);
+    assert_eq!(run(&["create", "-nF", "long.sxp"]).status, 0);
+    let endless = run(&["create", "-nF", "/dev/zero"]);
+    assert!(endless.err.contains("16777217 bytes, the limit is 16777216"), "{}", endless.err);
+    // What a shell's <( ) makes.
+    nix::unistd::mkfifo(&folder.path().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let pipe = folder.path().join("pipe");
+    let writer = std::thread::spawn(move || std::fs::write(pipe, "(vm (name p))"));
+    assert_eq!(run(&["create", "-nF", "pipe"]).out, "(vm (name p))\n");
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
+fn odd_values_end_in_a_sentence_and_never_in_a_panic() {
+    let kernel = "kernel='/bin/sh'\n";
+    let fine = [
+        "disk=[]",
+        "vif=['']",
+        "vif=[]",
+        "vif=[' ']",
+        "disk=''",
+        "pci=[]",
+        "vfb=['']",
+        "memory='256'",
+        "irq=7",
+    ];
+    for cfg in &fine[..8] {
+        assert_eq!(dry(&format!("{kernel}{cfg}"), &[]).status, 0, "{cfg}");
+    }
+    let wrong = [
+        ("disk=['']", "Error: Invalid disk specifier: \n"),
+        ("disk=[['a']]", "Error: cannot use disk: entry 1 is not a string but (a)\n"),
+        ("disk=5", "Error: cannot use disk: it is not a list but 5\n"),
+        ("irq=7", "Error: cannot use irq: it is not a list but 7\n"),
+        ("vif=['a=b']", "Error: Invalid vif option: a\n"),
+        ("vif=['=']", "Error: Invalid vif option: \n"),
+        ("vif2=['mac=1']", "Error: Invalid vif2 option: mac\n"),
+        (
+            "vcpus='x'; maxvcpus=4",
+            "Error: cannot use vcpus = x: it is not a number in the range of this variable\n",
+        ),
+        ("vscsi=['/dev/nosuch,0:0:0:0']", "Error: Cannot find device \"/dev/nosuch\"\n"),
+        ("vscsi=['sda']", "Error: vscsi syntax error \"sda\"\n"),
+        ("vusb=['numports=17']", "Error: Invalid vusb option: numports\n"),
+        (
+            "cpuid=['1:eax=1']",
+            "Error: cpuid: We should specify all the bits of the register eax for input 1\n",
+        ),
+        ("builder='hvm'; fda='a.img'", "Error: Floppy file a.img does not exist.\n"),
+        ("disk=['k\u{e9},b']", "Error: Invalid disk specifier: k\u{e9},b\n"),
+    ];
+    for (cfg, expected) in wrong {
+        let ran = dry(&format!("{kernel}{cfg}"), &[]);
+        assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("", expected, 1), "{cfg}");
+    }
+    // Words of the command line: a list replaces the file's and adds to itself, other words count last.
+    let ran = dry(
+        &format!("{kernel}vif=['bridge=a']"),
+        &["vif=bridge=b", "vif=", "memory=1", "memory=2", "a=1", "a=2", "=", "name="],
+    );
+    assert_eq!((ran.err.as_str(), ran.status), ("", 0));
+    assert!(
+        ran.out.contains("(memory 2)")
+            && ran.out.contains("(vif (bridge b))")
+            && !ran.out.contains("bridge a")
+    );
+    assert!(ran.out.contains("(device (vif))") && ran.out.contains("(name a.cfg)"));
+    for (word, expected) in [("memory=", "Error: Invalid value: \n"), ("usb=", "Error: Invalid value:\n")] {
+        assert_eq!(dry(kernel, &[word]).err, expected);
+    }
+}

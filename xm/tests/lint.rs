@@ -1,0 +1,192 @@
+//! `xm create --lint`: what it finds, what it passes over, and the two forms in which it tells.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod fake;
+
+use fake::{Folder, Ran, command, ran};
+
+/// A file in which nothing is wrong.
+const GOOD: &str = "kernel = '/bin/sh'\nname = 'good'\ndisk = [ 'file:/bin/sh,xvda,r' ]\n\
+    vif = [ 'mac=00:16:3e:00:00:01, rate=10Mb/s', '' ]\n";
+
+fn lint(files: &[(&str, &str)], args: &[&str]) -> Ran {
+    let folder = Folder::new();
+    for (name, text) in files {
+        folder.write(name, text);
+    }
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    ran(command(folder.path(), &[&["create", "--lint"], names.as_slice(), args].concat()))
+}
+
+/// The findings without their hints.
+fn findings(text: &str) -> Vec<String> {
+    let ran = lint(&[("a.cfg", text)], &[]);
+    assert_eq!((ran.err.as_str(), ran.status), ("", i32::from(!ran.out.is_empty())), "{text}");
+    ran.out.lines().filter(|line| !line.starts_with("  try: ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_good_file_makes_no_noise() {
+    let ran = lint(&[("a.cfg", GOOD)], &[]);
+    assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("", "", 0));
+    let ran = lint(&[("a.cfg", GOOD)], &["--json"]);
+    assert_eq!(ran.out, "{\"files\":[\"./a.cfg\"],\"findings\":[],\"version\":1}\n");
+    // A name that only helps to write others, one of the command line, and one of old files.
+    let helper = format!("{GOOD}base = 'x'\ndescription = base + n\ncdrom = '/dev/cdrom'\n");
+    let ran = lint(&[("a.cfg", &helper)], &["n=7"]);
+    assert_eq!((ran.out.as_str(), ran.status), ("", 0));
+}
+
+#[test]
+fn each_class_of_fault_is_found_where_it_stands() {
+    let cases = [
+        ("memroy = 5", "5:1: memroy is not a variable of domain files, and nothing in this file reads it"),
+        ("vnc = True", "5:1: vnc has no effect, because its value is of type bool"),
+        ("kernel = '/no/such'", "5:1: Cannot find kernel \"/no/such\""),
+        ("ramdisk = 'nosuch'", "5:1: Cannot find ramdisk \"nosuch\""),
+        ("name = 'a b'", "5:1: a b cannot be the name of a domain"),
+        ("uuid = '1234'", "5:1: 1234 is not a UUID"),
+        ("memory = 'much'", "5:1: memory cannot be much"),
+        ("maxmem = 64", "5:1: maxmem 64 is less than memory 128"),
+        ("vcpus = 0", "5:1: vcpus cannot be 0"),
+        ("maxvcpus = 1; vcpus = 2", "5:1: maxvcpus 1 is less than vcpus 2"),
+        ("on_reboot = 'reset'", "5:1: on_reboot cannot be reset"),
+        ("disk = [\n 'phy:/dev/nosuch,xvda,r' ]", "6:2: there is no /dev/nosuch"),
+        ("disk = ['phy:nosuch,xvda,r']", "5:9: there is no /dev/nosuch"),
+        ("disk = ['file:/no/such,xvda,r']", "5:9: there is no /no/such"),
+        ("disk = ['file:/bin/sh,xvda,rw']", "5:9: the mode \"rw\" is refused by xend"),
+        ("disk = ['file:/bin/sh, xvda,r']", "5:9: \" xvda\" is not a name of a disk"),
+        ("disk = ['/bin/sh,xvda,r']", "5:9: the source \"/bin/sh\" does not say what the disk is made of"),
+        ("disk = ['a,b']", "5:9: Invalid disk specifier: a,b"),
+        (
+            "disk = ['file:/bin/sh,xvda,r', 'file:/bin/sh,xvdb,r']",
+            "5:32: the source file:/bin/sh is already defined",
+        ),
+        ("disk = ['nosuch:x,xvda,r']", "5:9: there is no script for nosuch: disks"),
+        ("vif = ['mac=00-16-3e-00-00-01']", "5:8: 00-16-3e-00-00-01 is not a MAC address"),
+        (
+            "vif = ['rate=10mb/s']",
+            "5:8: the rate 10mb/s cannot be read, so the interface would have no limit",
+        ),
+        (
+            "vif = ['mac=00:16:3e:00:00:0a'] * 2",
+            "5:8: the MAC address 00:16:3e:00:00:0a is also that of ./a.cfg:5:8",
+        ),
+        ("cpuid_check = ['1:eax=0x0']", "5:1: cpuid_check has no effect without cpuid"),
+        (
+            "cpuid = ['1:eax=0x0', 'z:eax=0x0']",
+            "5:23: this entry of cpuid is dropped: it begins with no leaf",
+        ),
+        ("vfb = ['vnc=1']", "5:8: a vfb device is refused by this version of xend"),
+        ("vtpm = ['instance=1']", "5:1: vtpm is a thing of Xen up to 4.2; xend knows no such device"),
+        ("x = = 1", "5:5: unexpected `=`, wanted a value"),
+        ("memory = memroy", "5:10: name 'memroy' is not defined"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(findings(&format!("{GOOD}{text}\n")), [format!("./a.cfg:{expected}")], "{text}");
+    }
+    let hvm =
+        findings(&format!("{GOOD}builder = 'hvm'\ndevice_model = '/no/model'\nbootloader = '/no/grub'\n"));
+    let told = [
+        "5:1: an HVM guest is refused by this version of xend",
+        "6:1: there is no device model /no/model",
+        "7:1: there is no boot loader /no/grub",
+        "7:1: a boot loader is refused by this version of xend",
+    ];
+    assert_eq!(hvm, told.map(|text| format!("./a.cfg:{text}")));
+    let irq = findings(&format!("{GOOD}irq = ['7']\n"));
+    assert_eq!(irq[0], "./a.cfg:5:8: irq '7' is refused by xend");
+}
+
+#[test]
+fn a_mistyped_name_is_told_with_the_nearest_one() {
+    let hint = |text: &str| {
+        let out = lint(&[("a.cfg", &format!("{GOOD}{text}\n"))], &[]).out;
+        out.lines().nth(1).unwrap().trim().to_owned()
+    };
+    assert_eq!(hint("memroy = 5"), "try: did you mean memory?");
+    assert_eq!(hint("vif2s = []"), "try: did you mean vif2?");
+    assert_eq!(hint("cmdline = ''"), "try: it is a variable of xl; xm has root and extra");
+    assert_eq!(hint("favourite = 1"), "try: remove it; xmdomain.cfg(5) lists the variables");
+}
+
+#[test]
+fn several_files_may_share_what_they_only_read() {
+    let file = |name: &str, more: &str, mode: &str| {
+        format!("kernel='/bin/sh'\nname='{name}'\n{more}\ndisk = [ 'file:/bin/ls,xvda,{mode}' ]\n")
+    };
+    let two = |a: &str, b: &str| lint(&[("a.cfg", a), ("b.cfg", b)], &[]);
+    let shared = two(&file("a", "", "r"), &file("b", "", "r"));
+    assert_eq!((shared.out.as_str(), shared.status), ("", 0));
+    assert_eq!(two(&file("a", "", "w!"), &file("b", "", "w!")).status, 0);
+    for (modes, writer) in [(("w", "w"), "by both"), (("w", "r"), "there"), (("r", "w"), "here")] {
+        let ran = two(&file("a", "", modes.0), &file("b", "", modes.1));
+        let expected = format!(
+            "./b.cfg:4:10: the disk file:/bin/ls is also used by ./a.cfg:4:10, and is written {writer}\n"
+        );
+        assert!(ran.out.starts_with(&expected), "{}", ran.out);
+        assert_eq!(ran.status, 1);
+    }
+    let uuid = "uuid='11111111-2222-3333-4444-555555555555'; vif=['mac=00:16:3E:00:00:01']";
+    let ran = two(&file("a", uuid, "r"), &file("a", &uuid.to_lowercase(), "r"));
+    let found: Vec<&str> = ran.out.lines().filter(|line| !line.starts_with("  try")).collect();
+    let expected = [
+        "./b.cfg:2:1: the name a is also that of ./a.cfg:2:1",
+        "./b.cfg:3:1: the UUID 11111111-2222-3333-4444-555555555555 is also that of ./a.cfg:3:1",
+        "./b.cfg:3:51: the MAC address 00:16:3e:00:00:01 is also that of ./a.cfg:3:51",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_json_has_the_documented_members() {
+    let ran = lint(
+        &[("a.cfg", "kernel='/bin/sh'\nmemroy = 5\n"), ("b.cfg", "name='x'\n")],
+        &["--json", "memory=x1"],
+    );
+    // A bad word of the command line is an error of the command line.
+    assert_eq!((ran.err.as_str(), ran.status), ("Error: Invalid value: x1\n", 1));
+    let ran = lint(&[("a.cfg", "kernel='/bin/sh'\nmemroy = 5\n")], &["--json", "name=a b"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["version"], 1);
+    let typo = &report["findings"][1];
+    assert_eq!((&typo["file"], &typo["line"], &typo["column"]), (&"./a.cfg".into(), &2.into(), &1.into()));
+    assert_eq!((&typo["code"], &typo["hint"]), (&"unknown-variable".into(), &"did you mean memory?".into()));
+    // What the command line said has no place in the file.
+    let name = &report["findings"][0];
+    assert_eq!((&name["code"], &name["line"]), (&"name".into(), &serde_json::Value::Null));
+    assert_eq!(ran.status, 1);
+}
+
+#[test]
+fn files_that_cannot_be_checked_are_findings_too() {
+    let folder = Folder::new();
+    folder.write("x.xml", "<xm/>");
+    folder.write("good.cfg", GOOD);
+    std::fs::create_dir(folder.path().join("dir")).unwrap();
+    let ran = ran(command(
+        folder.path(),
+        &["create", "--lint", "none.cfg", "x.xml", "good.cfg", "dir", "good.cfg"],
+    ));
+    let lines: Vec<&str> = ran.out.lines().filter(|line| !line.starts_with("  try")).collect();
+    let expected = [
+        "none.cfg: there is no such domain file",
+        "./x.xml: ./x.xml is an XML domain file, which only a Xen-API server takes",
+        "./dir: [Errno 21] Is a directory: './dir'",
+    ];
+    assert_eq!((lines.as_slice(), ran.status), (expected.as_slice(), 1));
+}
+
+#[test]
+fn options_that_do_not_go_together_are_refused() {
+    let folder = Folder::new();
+    let run = |args: &[&str]| ran(command(folder.path(), args));
+    assert_eq!(run(&["create", "--json", "a"]).err, "Error: option --json needs --lint\n");
+    let sxp = run(&["create", "--lint", "-F", "a"]);
+    assert_eq!((sxp.err.as_str(), sxp.status), ("Error: option --config cannot be checked by --lint\n", 1));
+    assert_eq!(
+        run(&["create", "--lint"]).out.lines().next(),
+        Some("xmdefconfig: there is no such domain file")
+    );
+}
