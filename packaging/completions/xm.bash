@@ -24,7 +24,11 @@ help
 # The options of a command.
 _xm_options() {
     case $1 in
-        create) echo "-c -f -F -n -p -q --config= --console_autoconnect --defconfig= --dryrun --help_config --path= --paused --quiet" ;;
+        create)
+            echo "-c -f -F -n -p -q -x --config= --console_autoconnect --defconfig= --dryrun --help_config --json --lint" \
+                "--path= --paused --quiet --xmldryrun"
+            ;;
+        new) echo "-f -F -n -q --config= --defconfig= --dryrun --help_config --json --lint --path= --quiet" ;;
         list) echo "-l -v --long --vcpus --label --state= --pool=" ;;
         console) echo "-q -n --quiet --num=" ;;
         uptime) echo "-s --short" ;;
