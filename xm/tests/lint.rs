@@ -190,3 +190,25 @@ fn options_that_do_not_go_together_are_refused() {
         Some("xmdefconfig: there is no such domain file")
     );
 }
+
+#[test]
+fn a_file_with_endless_faults_is_told_in_bounded_time_and_space() {
+    let many = |line: &dyn Fn(usize) -> String| (0..30_000).map(line).collect::<String>();
+    let texts = [
+        format!("{GOOD}disk = [{}]\n", many(&|n| format!("'{n}',"))),
+        format!("{GOOD}disk = [{}]\n", many(&|_| "'file:/bin/sh,xvda,r',".to_owned())),
+        format!("{GOOD}vif = [{}]\n", many(&|_| "'mac=00:16:3e:00:00:01',".to_owned())),
+        format!("{GOOD}pci = [{}]\n", many(&|n| format!("'{:x}:{:x}.0',", n / 32 % 256, n % 32))),
+        format!("{GOOD}{}", many(&|n| format!("unknown{n} = 1\n"))),
+    ];
+    let start = std::time::Instant::now();
+    for text in texts {
+        let ran = lint(&[("a.cfg", &text)], &[]);
+        assert_eq!((ran.err.as_str(), ran.status), ("", 1));
+        assert!(ran.out.lines().count() <= 201, "{}", ran.out.lines().count());
+        let told = ran.out.lines().filter(|line| !line.starts_with("  try")).count();
+        assert_eq!(told > 100, ran.out.ends_with(" more findings are not shown\n"), "{told}");
+    }
+    // Each takes a fraction of a second; a square of the length would take minutes.
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}

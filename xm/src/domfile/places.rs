@@ -15,17 +15,20 @@ struct Item {
     text: Option<String>,
 }
 
-/// One assignment to a variable.
-#[derive(Clone, Debug)]
-struct Assignment {
+/// All assignments to a variable.
+#[derive(Clone, Debug, Default)]
+struct Assigned {
+    /// The last one, and the places of its entries.
     place: Place,
-    items: Vec<Item>,
+    entries: Vec<Place>,
+    /// Where an entry with this text stands, in whichever assignment.
+    by_text: HashMap<String, Place>,
 }
 
 /// The places of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
-    assigned: HashMap<String, Vec<Assignment>>,
+    assigned: HashMap<String, Assigned>,
     read: HashSet<String>,
 }
 
@@ -45,22 +48,20 @@ impl Places {
 
     /// Where a variable is set last.
     pub fn variable(&self, name: &str) -> Option<Place> {
-        self.assigned.get(name)?.last().map(|assignment| assignment.place)
+        self.assigned.get(name).map(|assigned| assigned.place)
     }
 
     /// Where an entry of a list stands, else the list.
     pub fn entry(&self, name: &str, at: usize, text: Option<&str>) -> Option<Place> {
-        let assignments = self.assigned.get(name)?;
-        let same = |item: &&Item| text.is_some() && item.text.as_deref() == text;
-        let written = assignments.iter().rev().flat_map(|one| &one.items).find(same);
-        let counted = || assignments.last().and_then(|one| one.items.get(at));
-        written.or_else(counted).map(|item| item.place).or_else(|| self.variable(name))
+        let assigned = self.assigned.get(name)?;
+        let written = text.and_then(|text| assigned.by_text.get(text));
+        Some(*written.or_else(|| assigned.entries.get(at)).unwrap_or(&assigned.place))
     }
 
     /// The names that are set and never read again: what the file says to others.
     pub fn results(&self) -> impl Iterator<Item = (&str, Place)> {
         let results = self.assigned.iter().filter(|(name, _)| !self.read.contains(*name));
-        results.filter_map(|(name, all)| Some((name.as_str(), all.last()?.place)))
+        results.map(|(name, assigned)| (name.as_str(), assigned.place))
     }
 
     fn statement(&mut self, tokens: &[Token]) {
@@ -73,8 +74,13 @@ impl Places {
         }
         let items = items(rest);
         for (name, place) in targets {
-            let assignment = Assignment { place, items: items.clone() };
-            self.assigned.entry(name.to_owned()).or_default().push(assignment);
+            let assigned = self.assigned.entry(name.to_owned()).or_default();
+            assigned.place = place;
+            assigned.entries = items.iter().map(|item| item.place).collect();
+            let texts = items.iter().filter_map(|item| Some((item.text.clone()?, item.place)));
+            // The same text twice in one list: the first of them.
+            let texts: Vec<_> = texts.collect();
+            assigned.by_text.extend(texts.into_iter().rev());
         }
         let reads = rest.iter().filter_map(name_of).map(|(name, _)| name.to_owned());
         self.read.extend(reads);

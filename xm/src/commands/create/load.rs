@@ -18,6 +18,9 @@ use crate::screen::Screen;
 /// The file that is looked for when none is named.
 pub(super) const DEFAULT_FILE: &str = "xmdefconfig";
 
+/// Of more faults in a file only the number is told.
+const MOST_TOLD: usize = 20;
+
 /// A domain that is ready to be sent.
 #[derive(Clone, Debug)]
 pub(super) struct Loaded {
@@ -147,7 +150,11 @@ fn conversion(findings: &[Finding], source: &Source, settings: &Settings) -> Fai
     let places_of = |one: &Finding| where_it_is(one, source, &places, settings);
     let reasons: Vec<String> = match findings {
         [only] => vec![places_of(only)],
-        all => all.iter().map(|one| format!("{}: {}", places_of(one), one.error)).collect(),
+        all => {
+            let more = all.len().saturating_sub(MOST_TOLD);
+            let told = all.iter().take(MOST_TOLD).map(|one| format!("{}: {}", places_of(one), one.error));
+            told.chain((more > 0).then(|| format!("and {more} more"))).collect()
+        }
     };
     Failure::error(first.error.to_string()).because(reasons).hint(first.error.hint())
 }

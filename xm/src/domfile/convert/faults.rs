@@ -3,6 +3,9 @@
 
 use super::ConvertError;
 
+/// More findings help nobody, and a file could make a million of them.
+const MOST: usize = 1000;
+
 /// Something wrong, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -30,7 +33,7 @@ impl Faults {
     /// Notes a fault of an entry of a list.
     pub(super) fn entry(&mut self, variable: &'static str, entry: Option<usize>, error: ConvertError) {
         let same = |known: &Finding| known.variable == variable && known.entry.is_none();
-        if entry.is_some() || !self.found.iter().any(same) {
+        if self.found.len() < MOST && (entry.is_some() || !self.found.iter().any(same)) {
             self.found.push(Finding { variable, entry, error });
         }
     }

@@ -4,6 +4,8 @@
 //!   [DOMAIN:]BUS:SLOT.FUNCTIONS[@VSLOT][,OPTION=VALUE…]     FUNCTIONS: *, or 0, 0-3, 2=0, several with , between
 //! ```
 
+use std::collections::HashSet;
+
 use xend_api::Sxp;
 
 use super::super::settings::Settings;
@@ -26,7 +28,7 @@ pub(super) struct Function {
 }
 
 /// A slot of the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// The PCI domain (or segment).
     pub domain: u16,
@@ -88,13 +90,18 @@ pub(super) fn device(functions: &[Function]) -> Option<Sxp> {
 /// All functions of the variable, in the order of writing.
 pub(super) fn functions(settings: &Settings, around: &Surroundings, faults: &mut Faults) -> Vec<Function> {
     let mut all: Vec<Function> = Vec::new();
+    let mut known = HashSet::new();
     pairs::each(settings, "pci", faults, |spec| {
         let found = parse(spec, around)?;
-        let same = |a: &Function, b: &Function| a.place == b.place && a.function == b.function;
-        let known = |at: usize| all.iter().chain(&found[..at]).any(|known| same(known, &found[at]));
-        if (0..found.len()).any(known) {
+        let mut mine = HashSet::new();
+        let again = |one: &Function| {
+            let function = (one.place, one.function);
+            known.contains(&function) || !mine.insert(function)
+        };
+        if found.iter().any(again) {
             return Err(ConvertError::PciDuplicate { spec: spec.to_owned() });
         }
+        known.extend(mine);
         all.extend(found);
         Ok(())
     });

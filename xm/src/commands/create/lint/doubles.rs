@@ -18,7 +18,13 @@ pub(super) fn check(checked: &mut [Checked]) {
                 let there = &checked[*other].path;
                 found.push((file, note(&one.path, claim, &at(there, earlier.place), earlier)));
             }
-            others.push((file, claim.clone()));
+            // One that says no more than the last is not kept: a long list of the same would be walked again and again.
+            let kept = others
+                .last()
+                .is_some_and(|(other, last)| *other == file && (last.exclusive || !claim.exclusive));
+            if !kept {
+                others.push((file, claim.clone()));
+            }
         }
     }
     for (file, note) in found {

@@ -32,12 +32,17 @@ const OF_XL: [(&str, &str); 14] = [
     ("vnuma", ""),
 ];
 
+/// Notes about one file beyond which the rest is only counted.
+pub(super) const MOST_NOTES: usize = 100;
+
 /// What was found in a file.
 #[derive(Debug)]
 pub(super) struct Checked {
     /// As it was opened, else as typed.
     pub(super) path: String,
     pub(super) notes: Vec<Note>,
+    /// How many more there would be.
+    pub(super) left_out: usize,
     /// What the domain wants for itself.
     pub(super) claims: Vec<Claim>,
 }
@@ -76,6 +81,8 @@ pub(super) struct Context<'a> {
     pub(super) exists: fn(&std::path::Path) -> bool,
     pub(super) real_path: fn(&std::path::Path) -> Option<PathBuf>,
     notes: Vec<Note>,
+    /// How many notes are not among them.
+    left_out: usize,
     claims: Vec<Claim>,
 }
 
@@ -91,8 +98,16 @@ impl Context<'_> {
         message: String,
         hint: Option<String>,
     ) {
-        let place = self.place(subject);
-        self.notes.push(Note { file: self.path.to_owned(), place, code, message, hint });
+        self.note_at(code, self.place(subject), message, hint);
+    }
+
+    /// Notes something about a place of the file.
+    fn note_at(&mut self, code: &'static str, place: Option<Place>, message: String, hint: Option<String>) {
+        if self.notes.len() < MOST_NOTES {
+            self.notes.push(Note { file: self.path.to_owned(), place, code, message, hint });
+        } else {
+            self.left_out += 1;
+        }
     }
 
     /// Notes what the domain wants for itself.
@@ -131,7 +146,7 @@ impl Context<'_> {
 pub(super) fn check(name: &str, request: &Request) -> Checked {
     let only = |path: &str, place, code, message: String, hint: Option<String>| {
         let note = Note { file: path.to_owned(), place, code, message, hint };
-        Checked { path: path.to_owned(), notes: vec![note], claims: Vec::new() }
+        Checked { path: path.to_owned(), notes: vec![note], left_out: 0, claims: Vec::new() }
     };
     let Some(path) = load::find(name, &request.path) else {
         let failure = load::not_found(name, &request.path);
@@ -164,6 +179,7 @@ pub(super) fn check(name: &str, request: &Request) -> Checked {
         exists: around.exists,
         real_path: around.real_path,
         notes: Vec::new(),
+        left_out: 0,
         claims: Vec::new(),
     };
     unknown_names(&mut context, &scope, request);
@@ -174,8 +190,8 @@ pub(super) fn check(name: &str, request: &Request) -> Checked {
     values::check(&mut context);
     disks::check(&mut context);
     refused::check(&mut context);
-    let (notes, claims) = (context.notes, context.claims);
-    Checked { path, notes, claims }
+    let Context { notes, left_out, claims, .. } = context;
+    Checked { path, notes, left_out, claims }
 }
 
 fn unknown_names(context: &mut Context<'_>, scope: &Scope, request: &Request) {
@@ -186,7 +202,9 @@ fn unknown_names(context: &mut Context<'_>, scope: &Scope, request: &Request) {
     });
     // A name that the file removed again, or never came to, is not there.
     unknown.retain(|(name, _)| scope.get(name).is_some());
-    for (name, place) in unknown {
+    unknown.sort_by_key(|(_, place)| (place.line, place.column));
+    context.left_out += unknown.len().saturating_sub(MOST_NOTES);
+    for (name, place) in unknown.into_iter().take(MOST_NOTES) {
         let of_xl = OF_XL.iter().find(|(known, _)| *known == name);
         let near = super::nearest::nearest(name, variables::names());
         let hint = match (of_xl, near) {
@@ -196,14 +214,7 @@ fn unknown_names(context: &mut Context<'_>, scope: &Scope, request: &Request) {
             (None, None) => "remove it; xmdomain.cfg(5) lists the variables".to_owned(),
         };
         let message = format!("{name} is not a variable of domain files, and nothing in this file reads it");
-        let note = Note {
-            file: context.path.to_owned(),
-            place: Some(place),
-            code: "unknown-variable",
-            message,
-            hint: Some(hint),
-        };
-        context.notes.push(note);
+        context.note_at("unknown-variable", Some(place), message, Some(hint));
     }
 }
 
@@ -213,7 +224,7 @@ fn without_effect(context: &mut Context<'_>, ignored: &[Ignored]) {
         let Ignored { name, type_name } = one;
         let message = format!("{name} has no effect, because its value is of type {type_name}");
         let hint = Some(format!("write {}", load::instead_of(one)));
-        context.notes.push(Note { file: context.path.to_owned(), place, code: "type", message, hint });
+        context.note_at("type", place, message, hint);
     }
 }
 

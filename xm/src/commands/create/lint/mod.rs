@@ -52,9 +52,7 @@ pub(super) fn lint(screen: &mut Screen, request: &Request) -> Result<(), Failure
     }
     let mut checked: Vec<file::Checked> = files.into_iter().map(|name| file::check(name, request)).collect();
     doubles::check(&mut checked);
-    for one in &mut checked {
-        one.notes.sort_by_key(|note| note.place.map(|place| (place.line, place.column)));
-    }
+    checked.iter_mut().for_each(tidy);
     let notes: Vec<&Note> = checked.iter().flat_map(|one| &one.notes).collect();
     if request.json {
         let files: Vec<&str> = checked.iter().map(|one| one.path.as_str()).collect();
@@ -65,6 +63,18 @@ pub(super) fn lint(screen: &mut Screen, request: &Request) -> Result<(), Failure
         notes.iter().for_each(|note| screen.out(&note.to_text()));
     }
     if notes.is_empty() { Ok(()) } else { Err(Failure::silent(1)) }
+}
+
+/// Puts the notes of a file in the order of its lines; of very many the rest is only counted.
+fn tidy(checked: &mut file::Checked) {
+    let file::Checked { path, notes, left_out, .. } = checked;
+    notes.sort_by_key(|note| note.place.map(|place| (place.line, place.column)));
+    let left_out = *left_out + notes.len().saturating_sub(file::MOST_NOTES);
+    notes.truncate(file::MOST_NOTES);
+    if left_out > 0 {
+        let message = format!("at least {left_out} more findings are not shown");
+        notes.push(Note { file: path.clone(), place: None, code: "more", message, hint: None });
+    }
 }
 
 impl Note {
