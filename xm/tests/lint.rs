@@ -73,11 +73,8 @@ fn each_class_of_fault_is_found_where_it_stands() {
             "vif = ['mac=00:16:3e:00:00:0a'] * 2",
             "5:8: the MAC address 00:16:3e:00:00:0a is also that of ./a.cfg:5:8",
         ),
-        ("cpuid_check = ['1:eax=0x0']", "5:1: cpuid_check has no effect without cpuid"),
-        (
-            "cpuid = ['1:eax=0x0', 'z:eax=0x0']",
-            "5:23: this entry of cpuid is dropped: it begins with no leaf",
-        ),
+        ("cpus = '0-3'", "5:1: cpus = 0-3 is refused by this version of xend"),
+        ("tsc_mode = 1", "5:1: tsc_mode = 1 is refused by this version of xend"),
         ("vfb = ['vnc=1']", "5:8: a vfb device is refused by this version of xend"),
         ("vtpm = ['instance=1']", "5:1: vtpm is a thing of Xen up to 4.2; xend knows no such device"),
         ("x = = 1", "5:5: unexpected `=`, wanted a value"),
@@ -95,6 +92,15 @@ fn each_class_of_fault_is_found_where_it_stands() {
         "7:1: a boot loader is refused by this version of xend",
     ];
     assert_eq!(hvm, told.map(|text| format!("./a.cfg:{text}")));
+    let cpuid = findings(&format!("{GOOD}cpuid_check = ['1:eax=0x0']\n"));
+    assert_eq!(cpuid[0], "./a.cfg:5:1: cpuid_check has no effect without cpuid");
+    let cpuid = findings(&format!("{GOOD}cpuid = ['1:eax=0x0', 'z:eax=0x0']\n"));
+    assert_eq!(cpuid[1], "./a.cfg:5:23: this entry of cpuid is dropped: it begins with no leaf");
+    for usual in
+        ["cpu_weight = 256", "cpu_cap = 0", "pool = 'Pool-0'", "on_xend_stop = 'shutdown'", "cpus = ''"]
+    {
+        assert!(findings(&format!("{GOOD}{usual}\n")).is_empty(), "{usual}");
+    }
     let irq = findings(&format!("{GOOD}irq = ['7']\n"));
     assert_eq!(irq[0], "./a.cfg:5:8: irq '7' is refused by xend");
 }

@@ -427,6 +427,11 @@ fn refuse_what_is_not_there(tree: &Sxp, faults: &mut Vec<ConfigFault>) {
     {
         not_yet("pinning vcpus to processors (cpus)".to_owned());
     }
+    for key in ["cpuid", "cpuid_check"] {
+        if tree.child(key).is_some() {
+            not_yet(format!("a CPUID policy ({key})"));
+        }
+    }
     if text("on_xend_stop") == "suspend" {
         not_yet("on_xend_stop = suspend".to_owned());
     }
@@ -537,9 +542,15 @@ mod tests {
     fn an_option_that_would_have_no_effect_is_refused_and_its_usual_value_is_not() {
         let with =
             |extra: &str| parse(&format!("(vm (name a) (memory 64) (image (linux (kernel /k))) {extra})"));
-        for extra in
-            ["(cpus (0 1))", "(cpus ((0 1)))", "(cpu 3)", "(cpu_weight 512)", "(localtime 1)", "(tsc_mode 2)"]
-        {
+        for extra in [
+            "(cpus (0 1))",
+            "(cpus ((0 1)))",
+            "(cpu 3)",
+            "(cpu_weight 512)",
+            "(localtime 1)",
+            "(tsc_mode 2)",
+            "(cpuid ((1 ((eax 0x0)))))",
+        ] {
             let faults = with(extra).expect_err(extra);
             assert!(faults[0].to_string().contains("not there yet"), "{extra}: {}", faults[0]);
         }

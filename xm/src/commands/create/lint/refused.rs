@@ -7,6 +7,25 @@ use super::file::Context;
 /// Variables that make devices of a class which the daemon does not build yet.
 const DEVICES: [&str; 7] = ["vfb", "pci", "vif2", "vscsi", "vusb", "ioports", "irq"];
 
+/// Other variables with the values that are not refused; behind them the daemon's word.
+const OTHERS: [(&str, &[&str], &str); 15] = [
+    ("pool", &["Pool-0"], "pool_name"),
+    ("access_control", &[], "security"),
+    ("cpu", &[], "cpu"),
+    ("cpus", &[], "cpus"),
+    ("cpuid", &[], "cpuid"),
+    ("cpuid_check", &[], "cpuid_check"),
+    ("on_xend_stop", &["ignore", "shutdown"], "on_xend_stop"),
+    ("cpu_weight", &["256"], "cpu_weight"),
+    ("cpu_cap", &[], "cpu_cap"),
+    ("localtime", &[], "localtime"),
+    ("machine_address_size", &[], "machine_address_size"),
+    ("superpages", &[], "superpages"),
+    ("tsc_mode", &[], "tsc_mode"),
+    ("memory_sharing", &[], "memory_sharing"),
+    ("suppress_spurious_page_faults", &[], "suppress_spurious_page_faults"),
+];
+
 /// Notes every part of the domain that is refused today.
 pub(super) fn check(context: &mut Context<'_>) {
     let settings = context.settings;
@@ -20,6 +39,15 @@ pub(super) fn check(context: &mut Context<'_>) {
         if settings.truthy(variable) {
             let article = if variable.starts_with('i') { "an" } else { "a" };
             refuse(context, variable, Some(0), &format!("{article} {variable} device"));
+        }
+    }
+    for (variable, fine, _) in OTHERS {
+        // Processor 0 is a wish, too; every other 0 says nothing.
+        let said = settings.truthy(variable) || (variable == "cpu" && *settings.get("cpu") != Sxp::Nil);
+        let value = settings.text(variable).unwrap_or_default();
+        if said && (variable == "cpu" || value != "0") && !fine.contains(&value.as_str()) {
+            let what = if value.is_empty() { variable.to_owned() } else { format!("{variable} = {value}") };
+            refuse(context, variable, None, &what);
         }
     }
     for variable in ["vtpm", "tpmif"] {
@@ -60,6 +88,10 @@ mod tests {
         theirs.sort_unstable();
         ours.sort_unstable();
         assert_eq!(ours, theirs, "xend/src/domain/config.rs and this file no longer agree");
+        let rest = source.split("fn refuse_what_is_not_there").nth(1).unwrap().split("\n}\n").next().unwrap();
+        for (_, _, word) in OTHERS {
+            assert!(rest.contains(&format!("\"{word}\"")), "the daemon no longer refuses {word}");
+        }
         assert!(source.contains("an HVM guest") && source.contains("a boot loader"));
     }
 }
