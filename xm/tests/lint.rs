@@ -92,6 +92,7 @@ fn each_class_of_fault_is_found_where_it_stands() {
         "7:1: a boot loader is refused by this version of xend",
     ];
     assert_eq!(hvm, told.map(|text| format!("./a.cfg:{text}")));
+    assert_eq!(findings(""), ["./a.cfg: there is neither a kernel nor a boot loader"]);
     let cpuid = findings(&format!("{GOOD}cpuid_check = ['1:eax=0x0']\n"));
     assert_eq!(cpuid[0], "./a.cfg:5:1: cpuid_check has no effect without cpuid");
     let cpuid = findings(&format!("{GOOD}cpuid = ['1:eax=0x0', 'z:eax=0x0']\n"));

@@ -155,6 +155,16 @@ fn is_rate(text: &str) -> bool {
 
 fn programs(context: &mut Context<'_>) {
     let (settings, exists) = (context.settings, context.exists);
+    let hvm = settings.text("builder").as_deref() == Some("hvm");
+    if !hvm && !settings.truthy("kernel") && !settings.truthy("bootloader") {
+        let hint = Some("set kernel, or bootloader if the kernel is on the guest's disk".to_owned());
+        context.note(
+            "kernel",
+            ("kernel", None),
+            "there is neither a kernel nor a boot loader".to_owned(),
+            hint,
+        );
+    }
     let loader = settings.text("bootloader").unwrap_or_default();
     let missing = if loader == "pygrub" {
         crate::domfile::convert::bootloader_dirs().all(|dir| !exists(&dir.join("pygrub")))
@@ -171,7 +181,7 @@ fn programs(context: &mut Context<'_>) {
     } else {
         HELPERS.iter().any(|dir| exists(&Path::new(dir).join(&model)))
     };
-    if settings.text("builder").as_deref() == Some("hvm") && !model.is_empty() && !found {
+    if hvm && !model.is_empty() && !found {
         let hint = Some("give the full path, or remove device_model".to_owned());
         context.note(
             "missing-file",
