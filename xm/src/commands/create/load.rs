@@ -7,8 +7,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use xend_api::{Sxp, sxp};
 
-use super::host;
 use super::options::{self, Request, Wants};
+use super::surroundings::surroundings;
 use crate::domfile::convert::{self, Finding};
 use crate::domfile::source::Place;
 use crate::domfile::{self, FileError, Ignored, Places, Scope, Settings, Source, Value, lexer};
@@ -65,7 +65,7 @@ fn load_domain_file(screen: &mut Screen, request: Request) -> Result<Loaded, Fai
         *wanted |= settings.truthy(name);
     }
     default_name(&mut settings, file);
-    let around = host::surroundings(wants.console);
+    let around = surroundings(wants.console);
     let converted =
         convert::domain(&settings, &around).map_err(|findings| conversion(&findings, &source, &settings))?;
     converted.warnings.iter().for_each(|warning| screen.err(warning));

@@ -1,11 +1,11 @@
 //! `xm create`: options, the domain file, the dry run, and the steps that start the domain; `xm new` as far as its dry
 //! run; the check of domain files.
 
-mod host;
 mod lint;
 mod load;
 mod options;
 mod start;
+mod surroundings;
 
 use super::{Session, not_there};
 use crate::report::Failure;

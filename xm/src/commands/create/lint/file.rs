@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::super::host;
 use super::super::load;
 use super::super::options::Request;
+use super::super::surroundings::surroundings;
 use super::{Note, disks, refused, values};
 use crate::domfile::convert::{self, Finding};
 use crate::domfile::source::Place;
@@ -171,7 +171,7 @@ pub(super) fn check(name: &str, request: &Request) -> Checked {
         Err(error) => return only(&path, None, "type", error.to_string(), Some(error.hint())),
     };
     load::default_name(&mut settings, name);
-    let around = host::surroundings(false);
+    let around = surroundings(false);
     let mut context = Context {
         path: &path,
         places: &places,
