@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use xend_api::sxp;
 use xm::domfile::convert::{self, ScsiUnit, Surroundings};
+use xm::domfile::world::Imagined;
 use xm::domfile::{self, Scope, Settings, Source, Value};
 
 const CLASSES: [&str; 13] =
@@ -54,7 +55,7 @@ fn converted(path: &Path) -> String {
     let mut scope = Scope::default();
     scope.set("xm_file", Value::text("a.cfg"));
     let source = Source::new(&path.to_string_lossy(), &fs::read(path).unwrap());
-    domfile::run(&source, &mut scope).unwrap_or_else(|error| panic!("{error}"));
+    domfile::run(&source, &mut scope, &mut Imagined::default()).unwrap_or_else(|error| panic!("{error}"));
     let mut settings = Settings::new();
     assert_eq!(settings.absorb(&scope).unwrap(), [], "{}", path.display());
     let domain = convert::domain(&settings, &host());

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::lexer::{Token, TokenKind};
-use super::source::{Place, Source};
+use super::source::{Place, Source, text_of};
 
 /// An entry of a list that is written out.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Places {
     /// Those of a file; none if it is not even made of tokens.
     pub fn of(source: &Source) -> Self {
         let mut places = Self::default();
-        let tokens = super::lexer::tokens(source.text()).unwrap_or_default();
+        let tokens = super::lexer::tokens(source.bytes()).0;
         let mut rest = tokens.as_slice();
         while !rest.is_empty() {
             let length = statement_length(rest);
@@ -136,7 +136,7 @@ fn items(value: &[Token]) -> Vec<Item> {
         if at_start && !(before == 1 && depth == 0) {
             let alone = matches!(value.get(at + 1).map(|token| &token.kind), Some(TokenKind::Op("," | "]")));
             let text = match &token.kind {
-                TokenKind::Text { value, .. } if alone => Some(value.clone()),
+                TokenKind::Text(value) if alone => Some(text_of(value)),
                 _ => None,
             };
             items.push(Item { place: token.place, text });

@@ -190,16 +190,17 @@ fn plain(value: &Value, depth: usize, left: &mut usize) -> Option<Sxp> {
         Value::Int(n) => Sxp::Int(*n),
         Value::Long(n) => i64::try_from(*n).map_or_else(|_| Sxp::Text(n.to_string()), Sxp::Int),
         Value::Float(n) => Sxp::Float(*n),
-        Value::Text(text) | Value::Unicode(text) => Sxp::from(text.as_ref()),
+        Value::Text(_) | Value::Unicode(_) => Sxp::Text(value.to_text()),
         Value::List(_) | Value::Tuple(_) => {
             let items = value.items().unwrap_or_default();
             Sxp::List(items.iter().map(|item| plain(item, depth + 1, left)).collect::<Option<_>>()?)
         }
-        Value::Dict(fixed) => {
+        Value::Dict(_) => {
             let member =
-                |(key, value): &(Value, Value)| Some((key.to_text(), plain(value, depth + 1, left)?));
-            Sxp::Struct(fixed.items.iter().map(member).collect::<Option<_>>()?)
+                |(key, value): (Value, Value)| Some((key.to_text(), plain(&value, depth + 1, left)?));
+            Sxp::Struct(value.entries().unwrap_or_default().into_iter().map(member).collect::<Option<_>>()?)
         }
+        other => Sxp::Text(other.to_text()),
     })
 }
 

@@ -7,6 +7,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::class::Class;
+
 /// Longer source lines are cut in error texts.
 const SHOWN_LINE: usize = 160;
 
@@ -30,11 +32,11 @@ impl fmt::Display for Place {
 pub enum FaultKind {
     /// Not a sentence of the language.
     Syntax,
-    /// Python, but nothing that this version evaluates.
+    /// Python, but nothing that a domain file may do. No `except` catches it.
     Unsupported,
-    /// Evaluated, and Python itself would have raised an error with this text.
-    Raised,
-    /// One of our bounds (steps, memory, nesting).
+    /// Evaluated, and Python itself would have raised an error of this class with this text.
+    Raised(Class),
+    /// One of our bounds (steps, memory, nesting, time). No `except` catches it.
     Limit,
 }
 
@@ -60,14 +62,14 @@ impl Fault {
         Self::new(FaultKind::Syntax, place, what)
     }
 
-    /// A construct that this version does not evaluate.
+    /// A construct that is not evaluated.
     pub fn unsupported(place: Place, what: impl Into<String>) -> Self {
         Self::new(FaultKind::Unsupported, place, what)
     }
 
     /// An error that Python would have raised.
-    pub fn raised(place: Place, what: impl Into<String>) -> Self {
-        Self::new(FaultKind::Raised, place, what)
+    pub fn raised(place: Place, class: Class, what: impl Into<String>) -> Self {
+        Self::new(FaultKind::Raised(class), place, what)
     }
 
     /// A bound of ours was reached.
@@ -76,12 +78,9 @@ impl Fault {
     }
 }
 
-/// A fault with everything that a person needs to find it.
-#[derive(Clone, Debug, PartialEq, Error)]
-#[error("{}", self.text())]
-pub struct FileError {
-    /// The file, as it was opened.
-    pub path: String,
+/// A fault and the line that it points at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
     /// The fault.
     pub fault: Fault,
     /// The line of the file, cut and without control characters.
@@ -90,21 +89,57 @@ pub struct FileError {
     pub indent: usize,
 }
 
+/// What is wrong with a file, with everything that a person needs to find it.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[error("{}", self.text())]
+pub struct FileError {
+    /// The file, as it was opened.
+    pub path: String,
+    /// The first fault.
+    pub first: Box<Shown>,
+    /// Further syntax errors.
+    pub more: Vec<Shown>,
+    /// The file itself asked to end with this status (`sys.exit`); nothing is printed then but a text that it gave.
+    pub exit: Option<u8>,
+}
+
 impl FileError {
+    /// The first fault.
+    pub fn fault(&self) -> &Fault {
+        &self.first.fault
+    }
+
     fn text(&self) -> String {
-        let Self { path, fault, line, indent } = self;
-        let (place, what) = (fault.place, &fault.what);
-        let caret = format!("{}^", " ".repeat(*indent));
-        match fault.kind {
-            FaultKind::Syntax => format!(
-                "Errors were found at line {} while processing {path}:\n\t{line}\n\t{caret} {path}:{place}: {what}",
-                place.line
-            ),
-            FaultKind::Raised => format!("{what}\n\t{line}\n\t{caret} {path}:{place}"),
-            FaultKind::Unsupported | FaultKind::Limit => {
-                format!("{path}:{place}: {what}\n\t{line}\n\t{caret}")
-            }
+        let Self { path, first, .. } = self;
+        let (place, what) = (first.fault.place, &first.fault.what);
+        if self.exit.is_some() {
+            return what.clone();
         }
+        let mut text = match first.fault.kind {
+            FaultKind::Syntax => format!(
+                "Errors were found at line {} while processing {path}:\n{}: {what}",
+                place.line,
+                first.pointer(path)
+            ),
+            FaultKind::Raised(class) if what.is_empty() => {
+                format!("\n{}: {}", first.pointer(path), class.name())
+            }
+            FaultKind::Raised(_) => format!("{what}\n{}", first.pointer(path)),
+            FaultKind::Unsupported | FaultKind::Limit => {
+                format!("{path}:{place}: {what}\n\t{}\n\t{}^", first.line, " ".repeat(first.indent))
+            }
+        };
+        for shown in &self.more {
+            text += &format!("\n{}: {}", shown.pointer(path), shown.fault.what);
+        }
+        text
+    }
+}
+
+impl Shown {
+    /// The line, a caret below it, and the place.
+    fn pointer(&self, path: &str) -> String {
+        format!("\t{}\n\t{}^ {path}:{}", self.line, " ".repeat(self.indent), self.fault.place)
     }
 }
 
@@ -112,17 +147,14 @@ impl FileError {
 #[derive(Clone, Debug)]
 pub struct Source {
     path: String,
-    text: String,
+    bytes: Vec<u8>,
 }
 
 impl Source {
-    /// Takes the bytes of a file. Files that are not UTF-8 are from the years of ISO 8859-1, so that is tried next.
+    /// Takes the bytes of a file, whatever their encoding: strings of the language are bytes.
     pub fn new(path: &str, bytes: &[u8]) -> Self {
-        let text = match std::str::from_utf8(bytes) {
-            Ok(text) => text.trim_start_matches('\u{feff}').to_owned(),
-            Err(_) => bytes.iter().copied().map(char::from).collect(),
-        };
-        Self { path: path.to_owned(), text }
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        Self { path: path.to_owned(), bytes: bytes.to_owned() }
     }
 
     /// The path as opened.
@@ -131,19 +163,46 @@ impl Source {
     }
 
     /// The whole text.
-    pub fn text(&self) -> &str {
-        &self.text
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Adds path, line and caret to a fault.
     pub fn explain(&self, fault: Fault) -> FileError {
+        FileError {
+            path: self.path.clone(),
+            first: Box::new(self.shown(fault)),
+            more: Vec::new(),
+            exit: None,
+        }
+    }
+
+    /// The same for several faults; `None` if there are none.
+    pub fn explain_all(&self, faults: Vec<Fault>) -> Option<FileError> {
+        let mut faults = faults.into_iter();
+        let mut error = self.explain(faults.next()?);
+        error.more = faults.map(|fault| self.shown(fault)).collect();
+        Some(error)
+    }
+
+    fn shown(&self, fault: Fault) -> Shown {
         let wanted = usize::try_from(fault.place.line).unwrap_or(1).saturating_sub(1);
-        let full = self.text.split('\n').nth(wanted).unwrap_or_default().trim_end_matches('\r');
+        let full = self.bytes.split(|byte| *byte == b'\n').nth(wanted).unwrap_or_default();
+        let full = &full[..full.len().min(SHOWN_LINE * 8)];
+        let full = text_of(full);
         let skipped = full.chars().take_while(|c| c.is_whitespace()).count();
         let line: String = full.trim().chars().take(SHOWN_LINE).map(plain).collect();
         let column = usize::try_from(fault.place.column).unwrap_or(1).saturating_sub(1);
         let indent = column.saturating_sub(skipped).min(line.chars().count());
-        FileError { path: self.path.clone(), fault, line, indent }
+        Shown { fault, line, indent }
+    }
+}
+
+/// Bytes as text: files that are not UTF-8 are from the years of ISO 8859-1.
+pub fn text_of(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.iter().copied().map(char::from).collect(),
     }
 }
 
@@ -175,20 +234,31 @@ mod tests {
     #[test]
     fn control_characters_of_a_file_do_not_reach_the_terminal() {
         let source = Source::new("a", b"x = \x1b[2J");
-        let error = source.explain(Fault::raised(Place { line: 1, column: 1 }, "name 'x' is not defined"));
+        let error = source.explain(Fault::raised(Place { line: 1, column: 1 }, Class::Name, "no"));
         assert!(!error.to_string().contains('\u{1b}'));
     }
 
     #[test]
-    fn a_file_in_latin_1_is_read() {
+    fn a_line_in_latin_1_is_shown_with_its_letters() {
         let source = Source::new("a", b"# gr\xfc\xdfe\nmemory = 1\n");
-        assert!(source.text().contains("gr\u{fc}\u{df}e"));
+        let error = source.explain(Fault::syntax(Place { line: 1, column: 1 }, "unexpected end"));
+        assert!(error.to_string().contains("gr\u{fc}\u{df}e"));
     }
 
     #[test]
     fn a_place_beyond_the_file_is_harmless() {
         let source = Source::new("a", b"x");
         let error = source.explain(Fault::syntax(Place { line: 900, column: 900 }, "unexpected end"));
-        assert_eq!(error.line, "");
+        assert_eq!(error.first.line, "");
+    }
+
+    #[test]
+    fn an_error_without_a_text_is_named_behind_its_place() {
+        let error = Source::new("a", b"raise ValueError").explain(Fault::raised(
+            Place { line: 1, column: 1 },
+            Class::Value,
+            "",
+        ));
+        assert_eq!(error.to_string(), "\n\traise ValueError\n\t^ a:1:1: ValueError");
     }
 }

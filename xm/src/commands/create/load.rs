@@ -1,17 +1,16 @@
 //! Finds the domain file, runs it and converts it (`xm-commands` §4.3, §4.4).
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use nix::errno::Errno;
 use xend_api::{Sxp, sxp};
 
+use super::host::Host;
+use super::input::read_bounded;
 use super::options::{self, Request, Wants};
 use super::surroundings::surroundings;
 use crate::domfile::convert::{self, Finding};
 use crate::domfile::source::Place;
-use crate::domfile::{self, FileError, Ignored, Places, Scope, Settings, Source, Value, lexer};
+use crate::domfile::{self, FileError, Ignored, Places, Scope, Settings, Source, Value, World, lexer};
 use crate::report::Failure;
 use crate::screen::Screen;
 
@@ -50,7 +49,7 @@ fn load_domain_file(screen: &mut Screen, request: Request) -> Result<Loaded, Fai
         screen.line(&format!("Using config file \"{found}\"."));
     }
     let source = read(&found)?;
-    let scope = run(&source, &strings).map_err(|error| Failure::error(error.to_string()))?;
+    let scope = run(&source, &strings, &mut Host::new(screen)).map_err(|error| stopped(&error))?;
     let ignored = settings.absorb(&scope).map_err(options::setting)?;
     if screen.err_is_terminal() {
         ignored.iter().for_each(|one| screen.err(&ignored_text(&found, one)));
@@ -73,12 +72,16 @@ fn load_domain_file(screen: &mut Screen, request: Request) -> Result<Loaded, Fai
 }
 
 /// Runs a file with what it can expect to be there.
-pub(super) fn run(source: &Source, strings: &[(String, String)]) -> Result<Scope, FileError> {
+pub(super) fn run(
+    source: &Source,
+    strings: &[(String, String)],
+    world: &mut dyn World,
+) -> Result<Scope, FileError> {
     let mut scope = Scope::default();
     scope.set("xm_file", Value::text(source.path()));
     scope.set("xm_help", Value::Int(0));
     strings.iter().for_each(|(name, value)| scope.set(name, Value::text(value)));
-    domfile::run(source, &mut scope)?;
+    domfile::run(source, &mut scope, world)?;
     Ok(scope)
 }
 
@@ -120,15 +123,6 @@ pub(super) fn read(path: &str) -> Result<Source, Failure> {
         return Err(failure.hint(Some("write a domain file of name = value lines, see xmdomain.cfg(5)")));
     }
     Ok(Source::new(path, &bytes))
-}
-
-/// The file, or a little more than so many bytes of it: whoever parses it then tells that it is too long.
-fn read_bounded(path: &str, most: usize) -> Result<Vec<u8>, Errno> {
-    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
-    let most = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-    let mut bytes = Vec::new();
-    File::open(path).map_err(errno)?.take(most).read_to_end(&mut bytes).map_err(errno)?;
-    Ok(bytes)
 }
 
 fn read_sxp(file: &str) -> Result<Sxp, Failure> {
@@ -178,6 +172,16 @@ pub(super) fn place_of(finding: &Finding, places: &Places, settings: &Settings) 
     match entry {
         Some(at) => places.entry(variable, *at, settings.get(variable).items().get(*at).and_then(Sxp::text)),
         None => places.variable(variable),
+    }
+}
+
+/// A file that ended before its end, by a fault or because it asked for it.
+fn stopped(error: &FileError) -> Failure {
+    let text = error.to_string();
+    match error.exit {
+        None => Failure::error(text),
+        Some(status) if text.is_empty() => Failure::silent(status),
+        Some(status) => Failure { status, ..Failure::raw(text) },
     }
 }
 

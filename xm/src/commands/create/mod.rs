@@ -1,6 +1,8 @@
 //! `xm create`: options, the domain file, the dry run, and the steps that start the domain; `xm new` as far as its dry
 //! run; the check of domain files.
 
+mod host;
+mod input;
 mod lint;
 mod load;
 mod options;

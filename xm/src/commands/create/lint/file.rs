@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use super::super::host::Host;
 use super::super::load;
 use super::super::options::Request;
 use super::super::surroundings::surroundings;
 use super::{Note, disks, refused, values};
 use crate::domfile::convert::{self, Finding};
 use crate::domfile::source::Place;
-use crate::domfile::{Ignored, Places, Scope, Settings, variables};
+use crate::domfile::{FileError, Ignored, Places, Scope, Settings, variables};
 
 /// Names that old files set and that never mattered to this `xm`.
 const TOLERATED: [&str; 8] =
@@ -160,9 +161,9 @@ pub(super) fn check(name: &str, request: &Request) -> Checked {
             return only(&path, None, "file", text, failure.hint);
         }
     };
-    let scope = match load::run(&source, &request.strings) {
+    let scope = match load::run(&source, &request.strings, &mut Host::silent()) {
         Ok(scope) => scope,
-        Err(error) => return only(&path, Some(error.fault.place), "language", error.fault.what, None),
+        Err(error) => return stopped(path, error),
     };
     let places = Places::of(&source);
     let mut settings = request.settings.clone();
@@ -192,6 +193,19 @@ pub(super) fn check(name: &str, request: &Request) -> Checked {
     refused::check(&mut context);
     let Context { notes, left_out, claims, .. } = context;
     Checked { path, notes, left_out, claims }
+}
+
+/// A file that could not be run to its end: what the language has against it, all of it at once.
+fn stopped(path: String, error: FileError) -> Checked {
+    let all = std::iter::once(*error.first).chain(error.more).map(|shown| Note {
+        file: path.clone(),
+        place: Some(shown.fault.place),
+        code: "language",
+        message: if error.exit.is_some() { "the file ends itself here".to_owned() } else { shown.fault.what },
+        hint: None,
+    });
+    let notes = all.collect();
+    Checked { path, notes, left_out: 0, claims: Vec::new() }
 }
 
 fn unknown_names(context: &mut Context<'_>, scope: &Scope, request: &Request) {
