@@ -493,3 +493,39 @@ fn odd_values_end_in_a_sentence_and_never_in_a_panic() {
         assert_eq!(dry(kernel, &[word]).err, expected);
     }
 }
+
+#[test]
+fn the_windows_example_finds_the_device_model_of_this_machine() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config-examples/windows.cfg");
+    let work = Folder::new();
+    let ran = ran(command(work.path(), &["create", "-nq", &example.to_string_lossy(), "kernel=/bin/sh"]));
+    let libdir = if cfg!(target_pointer_width = "64") { "lib64" } else { "lib" };
+    assert!(
+        ran.out.contains(&format!("(device_model /usr/{libdir}/xen/bin/qemu-dm)")),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert!(ran.out.contains("(uname phy:vg/windows-data)"), "{}", ran.out);
+}
+
+#[test]
+fn a_file_that_prints_and_ends_itself_does_so() {
+    let folder = Folder::new();
+    folder.write("a.cfg", "print 'one',\nprint 2\nprint >>sys.stderr, 'three'\nsys.exit(5)\n");
+    let ended = ran(command(folder.path(), &["create", "-nq", "a.cfg"]));
+    assert_eq!((ended.out.as_str(), ended.err.as_str(), ended.status), ("one 2\n", "three\n", 5));
+    folder.write("b.cfg", "raise ValueError, 'no'\n");
+    let failed = ran(command(folder.path(), &["create", "-nq", "b.cfg"]));
+    assert!(failed.err.starts_with("Error: no\n\traise ValueError, 'no'\n"), "{}", failed.err);
+    assert_eq!(failed.status, 1);
+    // The environment, the clock and the addresses are the host's; whatever they are, they are there.
+    folder.write(
+        "c.cfg",
+        "import time, random\nassert os.environ.get('PATH') and time.time() > 1e9\n\
+                 assert len(get_defaultroute()) == 2 and 0 <= random.random() < 1\n\
+                 assert os.path.isdir('/') and not os.path.exists('/no/such')\nsys.exit(0)\n",
+    );
+    let fine = ran(command(folder.path(), &["create", "-nq", "c.cfg"]));
+    assert_eq!((fine.out.as_str(), fine.err.as_str(), fine.status), ("", "", 0));
+}

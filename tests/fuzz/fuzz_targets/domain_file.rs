@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use libfuzzer_sys::fuzz_target;
 use xend_api::sxp::parse_one;
 use xm::domfile::convert::{Surroundings, domain};
+use xm::domfile::world::Imagined;
 use xm::domfile::{Scope, Settings, Source, run};
 
 fuzz_target!(|data: &[u8]| {
     let source = Source::new("/etc/xen/a.cfg", data);
     let mut scope = Scope::default();
-    if let Err(error) = run(&source, &mut scope) {
-        assert!(!error.to_string().is_empty());
+    if let Err(error) = run(&source, &mut scope, &mut Imagined::default()) {
+        assert!(error.exit.is_some() || !error.to_string().is_empty());
         return;
     }
     let mut settings = Settings::new();
