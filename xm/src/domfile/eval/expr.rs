@@ -136,15 +136,20 @@ impl Interp<'_> {
 
     fn trail(&mut self, base: &Expr, steps: &[(Place, Step)]) -> Outcome {
         let mut value = self.expr(base)?;
+        // A call is found by its name, not by its bracket.
+        let mut named = base.place;
         for (place, step) in steps {
             self.room.step()?;
             self.room.place = *place;
             value = match step {
-                Step::Attribute(name) => self.attribute(&value, name)?,
+                Step::Attribute(name) => {
+                    named = *place;
+                    self.attribute(&value, name)?
+                }
                 Step::Item(index) => self.index(*place, &value, index)?,
                 Step::Call(arguments) => {
                     let args = self.arguments(arguments)?;
-                    self.room.place = if steps.len() == 1 { base.place } else { *place };
+                    self.room.place = named;
                     self.call(&value, args)?
                 }
             };
