@@ -104,6 +104,52 @@ impl ExitActions {
     }
 }
 
+/// Every action that the original knew, in the spelling in which it stored them.
+const ALL: [(&str, &str); 9] = [
+    ("destroy", "destroy"),
+    ("restart", "restart"),
+    ("preserve", "preserve"),
+    ("rename-restart", "rename-restart"),
+    ("rename_restart", "rename-restart"),
+    ("coredump-destroy", "coredump-destroy"),
+    ("coredump_and_destroy", "coredump-destroy"),
+    ("coredump-restart", "coredump-restart"),
+    ("coredump_and_restart", "coredump-restart"),
+];
+
+/// The three actions as words, those included that this version does not act on yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Words([&'static str; 3]);
+
+impl Words {
+    /// From a configuration, the deprecated `restart` included; every fault is added to `faults`.
+    pub(super) fn from_sxp(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Self {
+        let mut words = match tree.value("restart").and_then(Sxp::text) {
+            None if tree.child("restart").is_none() => ["destroy", "restart", "restart"],
+            None | Some("onreboot") => ["destroy", "restart", "destroy"],
+            Some("always") => ["restart"; 3],
+            Some(_) => {
+                faults.push(ConfigFault::ExitAction { event: "shutdown".to_owned() });
+                ["destroy"; 3]
+            }
+        };
+        let events = [("on_poweroff", "shutdown"), ("on_reboot", "reboot"), ("on_crash", "crash")];
+        for ((key, event), slot) in events.into_iter().zip(&mut words) {
+            let Some(given) = tree.value(key).and_then(Sxp::text) else { continue };
+            match ALL.iter().find(|(word, _)| *word == given) {
+                Some((_, word)) => *slot = word,
+                None => faults.push(ConfigFault::ExitAction { event: event.to_owned() }),
+            }
+        }
+        Self(words)
+    }
+
+    /// After `poweroff`, after `reboot`, after a crash.
+    pub(super) fn words(self) -> [&'static str; 3] {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

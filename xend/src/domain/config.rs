@@ -35,6 +35,10 @@ pub enum ConfigFault {
     NoVcpus,
     #[error("cannot give {vcpus} vcpus to a domain: the limit is {}", MAX_VCPUS)]
     TooManyVcpus { vcpus: i64 },
+    #[error("vcpus and the item number of cpus are not same")]
+    CpusNotVcpus,
+    #[error("cannot read the processors {text:?}: wanted numbers and ranges, as in 0-3,^1")]
+    Cpus { text: String },
     #[error("Invalid event handling mode: {event}")]
     ExitAction { event: String },
     #[error("Block device must have physical details specified")]
@@ -149,10 +153,6 @@ impl DomainConfig {
         let devices = devices(tree, &mut faults);
         refuse_what_is_not_there(tree, &mut faults);
         let int = |key: &str, default| tree.value(key).and_then(Sxp::int).unwrap_or(default);
-        let plain = PLAIN.map(|(key, default)| {
-            let value = tree.value(key).and_then(Sxp::atom).unwrap_or_else(|| default.to_owned());
-            (key.to_owned(), plain_value(key, value))
-        });
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -172,7 +172,7 @@ impl DomainConfig {
             actions,
             image,
             devices,
-            plain: plain.to_vec(),
+            plain: plain(tree),
         })
     }
 
@@ -239,7 +239,7 @@ impl DomainConfig {
     }
 }
 
-fn name(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> String {
+pub(super) fn name(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> String {
     let name = match tree.value("name") {
         None => "Domain-Unnamed".to_owned(),
         Some(value) => value.atom().unwrap_or_default(),
@@ -253,7 +253,7 @@ fn name(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> String {
     name
 }
 
-fn uuid(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Uuid {
+pub(super) fn uuid(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Uuid {
     let Some(text) = tree.value("uuid").and_then(Sxp::atom).filter(|text| !text.is_empty()) else {
         return Uuid::new_v4();
     };
@@ -263,7 +263,7 @@ fn uuid(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Uuid {
     })
 }
 
-fn memory(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> (u64, u64) {
+pub(super) fn memory(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> (u64, u64) {
     let mib = |key: &str| tree.value(key).and_then(Sxp::int).unwrap_or(0);
     let memory = mib("memory");
     let maxmem = match mib("maxmem") {
@@ -281,7 +281,7 @@ fn memory(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> (u64, u64) {
     (memory.unsigned_abs(), maxmem.unsigned_abs())
 }
 
-fn vcpus(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> u32 {
+pub(super) fn vcpus(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> u32 {
     let image = tree.value("image");
     let inside = image.and_then(|image| image.value("vcpus"));
     let vcpus = inside.or(tree.value("vcpus")).map_or(Some(1), Sxp::int).unwrap_or(0);
@@ -337,6 +337,15 @@ fn number_or_as_it_came(value: &Sxp) -> Sxp {
     value.int().map_or_else(|| value.clone(), Sxp::Int)
 }
 
+/// The keys that are only shown and stored.
+pub(super) fn plain(tree: &Sxp) -> Vec<(String, Sxp)> {
+    let pair = |(key, default): (&str, &str)| {
+        let value = tree.value(key).and_then(Sxp::atom).unwrap_or_else(|| default.to_owned());
+        (key.to_owned(), plain_value(key, value))
+    };
+    PLAIN.map(pair).to_vec()
+}
+
 fn plain_value(key: &str, value: String) -> Sxp {
     let value = Sxp::Text(value);
     if key == "shadow_memory" { number_or_as_it_came(&value) } else { value }
@@ -344,7 +353,7 @@ fn plain_value(key: &str, value: String) -> Sxp {
 
 /// `root=… ip=… args`, each only when `args` does not have it already; the blank behind them also stands where nothing
 /// follows, as in the original. The root device is passed on as it stands.
-fn command_line(root: Option<String>, ip: Option<String>, args: String) -> String {
+pub(super) fn command_line(root: Option<String>, ip: Option<String>, args: String) -> String {
     let has = |key: &str| args.split_ascii_whitespace().any(|word| word.starts_with(key));
     let mut line = args.clone();
     for (key, value) in [("ip=", ip), ("root=", root)] {
@@ -427,8 +436,13 @@ fn refuse_what_is_not_there(tree: &Sxp, faults: &mut Vec<ConfigFault>) {
     {
         not_yet("pinning vcpus to processors (cpus)".to_owned());
     }
+    let has_items = |tree: &Sxp, key: &str| match tree.value(key) {
+        Some(Sxp::List(items)) => !items.is_empty(),
+        Some(Sxp::Struct(pairs)) => !pairs.is_empty(),
+        Some(_) | None => false,
+    };
     for key in ["cpuid", "cpuid_check"] {
-        if tree.child(key).is_some() {
+        if has_items(tree, key) || has_items(image, key) {
             not_yet(format!("a CPUID policy ({key})"));
         }
     }
@@ -453,7 +467,7 @@ fn refuse_what_is_not_there(tree: &Sxp, faults: &mut Vec<ConfigFault>) {
 }
 
 /// An address of Xen's range: `00:16:3e`, a byte below 0x80, two bytes.
-fn new_mac() -> String {
+pub(super) fn new_mac() -> String {
     let random = Uuid::new_v4().into_bytes();
     format!("00:16:3e:{:02x}:{:02x}:{:02x}", random[0] & 0x7f, random[1], random[2])
 }

@@ -3,6 +3,7 @@
 
 mod action;
 mod config;
+mod managed;
 mod record;
 mod state;
 mod tree;
@@ -11,6 +12,7 @@ mod vif;
 
 pub use action::{ExitAction, ExitActions};
 pub use config::{ConfigFault, DeviceConfig, DomainConfig, ImageConfig};
+pub use managed::ManagedConfig;
 pub use record::{DomainRecord, Phase, RecordFault};
 pub use state::{LiveFacts, PowerState, state_letters};
 pub use tree::{Devices, DomainTree, domain_tree};

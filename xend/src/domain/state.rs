@@ -31,6 +31,8 @@ pub enum PowerState {
     Paused,
     /// 2: blocked counts as running.
     Running,
+    /// 3: managed, with its memory in a file.
+    Suspended,
     /// 5
     Crashed,
 }
@@ -55,6 +57,7 @@ impl PowerState {
             Self::Halted => 0,
             Self::Paused => 1,
             Self::Running => 2,
+            Self::Suspended => 3,
             Self::Crashed => 5,
         }
     }
@@ -65,6 +68,7 @@ impl PowerState {
             Self::Halted => "halted",
             Self::Paused => "paused",
             Self::Running => "running",
+            Self::Suspended => "suspended",
             Self::Crashed => "crashed",
         }
     }
