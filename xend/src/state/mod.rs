@@ -1,5 +1,7 @@
-//! Records on disk. Every write is atomic and durable before it counts: a temporary file, fsync, rename, fsync of
-//! the folder. Blocking; callers use worker threads.
+//! Files of the daemon: records of live domains here, managed domains in `managed`. Every write is atomic and durable
+//! before it counts: a temporary file, fsync, rename, fsync of the folder. Blocking; callers use worker threads.
+
+mod managed;
 
 use std::{
     fmt,
@@ -11,6 +13,8 @@ use std::{
 };
 
 use uuid::Uuid;
+
+pub use managed::{ManagedError, ManagedStore};
 
 use crate::domain::{DomainRecord, RecordFault};
 
