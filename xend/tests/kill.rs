@@ -231,3 +231,84 @@ fn a_daemon_killed_anywhere_in_the_resumption_of_a_restart_brings_the_domain_bac
         }
     }
 }
+
+fn is_live(tree: Option<&Sxp>) -> bool {
+    tree.is_some_and(|tree| tree.child("domid").is_some())
+}
+
+/// Kills a daemon after 0, 1, 2 … side effects of something that is done to a managed domain; whatever it was, the next
+/// daemon finds the domain managed or not, halted or running.
+fn at_every_side_effect_on_a_managed_one(
+    before: impl Fn(&Host, &Daemon),
+    operation: impl AsyncFn(&Host, &Daemon),
+    after: impl Fn(Option<&Sxp>, &str),
+) {
+    let host = Host::new();
+    host.daemon().kill();
+    let nothing = host.traces();
+    let stored = || std::fs::read_dir(host.places.managed_domains()).map_or(0, Iterator::count);
+    for count in 0.. {
+        let daemon = host.daemon();
+        before(&host, &daemon);
+        host.gate.shut_after(count);
+        let done = daemon.until_killed(operation(&host, &daemon));
+        daemon.kill();
+        host.gate.open();
+        let daemon = host.daemon();
+        let when = format!("killed after {count} side effects");
+        let tree = daemon.tree("vm1");
+        after(tree.as_ref(), &when);
+        assert_eq!(stored(), usize::from(tree.is_some()), "{when}: leftovers in the store");
+        if is_live(tree.as_ref()) {
+            let tree = tree.as_ref().unwrap();
+            // A start does not leave it paused.
+            assert_eq!(tree.value("status"), Some(&Sxp::Int(2)), "{when}: {tree}");
+            works(&host, &daemon, &when);
+            daemon.destroy("vm1");
+        }
+        host.is_as(&nothing, &when);
+        if tree.is_some() {
+            daemon.ask("xend.domain.delete", "vm1").unwrap_or_else(|fault| panic!("{when}: {fault:?}"));
+        }
+        assert_eq!(stored(), 0, "{when}");
+        daemon.kill();
+        if !matches!(done, Err(Killed)) {
+            assert!(count > 1, "the gate was asked {count} times only");
+            return;
+        }
+    }
+}
+
+fn define(host: &Host, daemon: &Daemon) {
+    daemon.call("xend.domain.new", &[config(host).tree()]).unwrap();
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_a_definition_leaves_the_domain_managed_or_not() {
+    at_every_side_effect_on_a_managed_one(
+        |_, _| {},
+        async |host, daemon| drop(daemon.api.call("xend.domain.new", &[config(host).tree()]).await),
+        |tree, when| assert!(!is_live(tree), "{when}"),
+    );
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_a_deletion_leaves_the_domain_managed_or_not() {
+    at_every_side_effect_on_a_managed_one(
+        define,
+        async |_, daemon| drop(daemon.api.call("xend.domain.delete", &[Sxp::from("vm1")]).await),
+        |tree, when| assert!(!is_live(tree), "{when}"),
+    );
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_a_start_leaves_the_domain_managed_and_halted_or_running() {
+    at_every_side_effect_on_a_managed_one(
+        define,
+        async |_, daemon| {
+            let params = [Sxp::from("vm1"), Sxp::Bool(false)];
+            drop(daemon.api.call("xend.domain.start", &params).await);
+        },
+        |tree, when| assert!(tree.is_some(), "{when}: it is not managed any more"),
+    );
+}

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{Devices, DomainConfig, PowerState},
-    manager::{Asked, Listed, Owner, PausedBy, RequestError, ShutdownReason, View},
+    manager::{Asked, Known, Listed, Owner, PausedBy, RequestError, ShutdownReason, View},
     operations::chain,
 };
 
@@ -26,8 +26,8 @@ type Answer = Result<Sxp, Fault>;
 /// `xend.domain(dom, full = 0)`
 pub(super) async fn one(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain", params, 1, 2)?;
-    let listed = find(api, &arguments).await?;
-    Ok(trees::tree_of(&listed, devices(arguments.truth(1, Truth::No))))
+    let known = search(api, &arguments).await?;
+    Ok(trees::tree_of_known(&known, devices(arguments.truth(1, Truth::No))))
 }
 
 /// `xend.domains(detail = True, full = False)`: those in the running state.
@@ -66,11 +66,11 @@ fn shape(arguments: &Arguments<'_>, full_at: usize) -> Shape {
 }
 
 async fn answer_list(api: &Api, shape: Shape, fits: impl Fn(PowerState) -> bool) -> Answer {
-    let listed = api.manager.list().await.map_err(|error| fault::of_request(&error, ""))?;
-    let fitting = listed.iter().filter(|one| fits(PowerState::of(&one.facts())));
+    let known = api.manager.everything().await.map_err(|error| fault::of_request(&error, ""))?;
+    let fitting = known.iter().filter(|one| fits(one.state()));
     let answer = fitting.map(|one| match shape {
         Shape::Names => Sxp::from(one.name()),
-        Shape::Trees(devices) => trees::tree_of(one, devices),
+        Shape::Trees(devices) => trees::tree_of_known(one, devices),
         Shape::Rows => trees::row_of(one),
     });
     Ok(Sxp::List(answer.collect()))
@@ -87,12 +87,7 @@ fn devices(full: Truth) -> Devices {
 pub(super) async fn create(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.create", params, 1, 1)?;
     let config = DomainConfig::from_sxp(arguments.tree(0)?).map_err(|faults| fault::of_config(&faults))?;
-    if let Some(reason) = api.manager.context().hypervisor.read_only_reason() {
-        let fault = Fault::generic(classic::creating_failed(&config.name, None)).because(reason);
-        return Err(fault.hint(
-            "domains can be looked at; to make some, install a release of xend-rs that knows this Xen",
-        ));
-    }
+    refuse_read_only(api, &config.name)?;
     let (name, uuid) = (config.name.clone(), config.uuid);
     let failed = |error: RequestError| fault::of_request(&error, &name);
     api.manager.create(config).await.map_err(failed)?;
@@ -109,11 +104,18 @@ pub(super) async fn create(api: &Api, params: &[Sxp]) -> Answer {
     }
 }
 
+pub(super) fn refuse_read_only(api: &Api, name: &str) -> Result<(), Fault> {
+    let Some(reason) = api.manager.context().hypervisor.read_only_reason() else { return Ok(()) };
+    let fault = Fault::generic(classic::creating_failed(name, None)).because(reason);
+    Err(fault
+        .hint("domains can be looked at; to make some, install a release of xend-rs that knows this Xen"))
+}
+
 /// `xend.domain.waitForDevices(dom)`
 pub(super) async fn wait_for_devices(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.waitForDevices", params, 1, 1)?;
     let designator = arguments.designator(0)?;
-    let listed = find(api, &arguments).await?;
+    let Known::Live(listed) = search(api, &arguments).await? else { return Ok(Sxp::Nil) };
     if ours(&listed).is_some() {
         let waited = api.manager.wait_for_devices(listed.info.uuid).await;
         waited.map_err(|error| fault::of_request(&error, &designator))?;
@@ -155,7 +157,7 @@ async fn set_running(api: &Api, arguments: &Arguments<'_>, asked: Asked) -> Resu
 pub(super) async fn set_pause_flag(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.setpauseflag", params, 1, 2)?;
     let designator = arguments.designator(0)?;
-    let listed = find(api, &arguments).await?;
+    let Known::Live(listed) = search(api, &arguments).await? else { return Ok(Sxp::Nil) };
     let by = if arguments.truth(1, Truth::No) == Truth::Yes { PausedBy::Admin } else { PausedBy::Nobody };
     if ours(&listed).is_some() {
         let set = api.manager.set_paused_by(listed.info.uuid, by).await;
@@ -167,7 +169,7 @@ pub(super) async fn set_pause_flag(api: &Api, params: &[Sxp]) -> Answer {
 /// `xend.domain.getpauseflag(dom)`
 pub(super) async fn pause_flag(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.getpauseflag", params, 1, 1)?;
-    let listed = find(api, &arguments).await?;
+    let Known::Live(listed) = search(api, &arguments).await? else { return Ok(Sxp::Bool(false)) };
     Ok(Sxp::Bool(ours(&listed).is_some_and(|view| view.paused_by_admin)))
 }
 
@@ -176,9 +178,10 @@ pub(super) async fn shutdown(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.shutdown", params, 2, 2)?;
     let designator = arguments.designator(0)?;
     let word = arguments.text(1)?;
-    let listed = find(api, &arguments).await?;
+    let known = search(api, &arguments).await?;
     let reason =
         ShutdownReason::parse(&word).ok_or_else(|| Fault::generic(classic::invalid_reason(&word)))?;
+    let Known::Live(listed) = known else { return Err(Fault::generic(classic::CANNOT_SHUTDOWN)) };
     if listed.info.domid.0 == 0 {
         return Err(Fault::generic(classic::DOMAIN_0_CANNOT_SHUTDOWN));
     }
@@ -194,8 +197,13 @@ pub(super) async fn shutdown(api: &Api, params: &[Sxp]) -> Answer {
 pub(super) async fn destroy(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.destroy", params, 1, 1)?;
     let designator = arguments.designator(0)?;
-    let done = match find(api, &arguments).await {
-        Ok(listed) => {
+    let done = match search(api, &arguments).await {
+        // Halted already, unless an earlier destroy has not ended well.
+        Ok(Known::Inactive(inactive)) => match api.manager.remains_of(&inactive.config.uuid.to_string()) {
+            Some(uuid) => api.manager.destroy(uuid).await,
+            None => Ok(()),
+        },
+        Ok(Known::Live(listed)) => {
             refuse_privileged(&listed, "destroy", &designator)?;
             match ours(&listed) {
                 Some(_) => api.manager.destroy(listed.info.uuid).await,
@@ -219,14 +227,17 @@ pub(super) async fn restart_count(api: &Api, params: &[Sxp]) -> Answer {
     if let Some(count) = api.manager.restart_count(&arguments.designator(0)?) {
         return Ok(Sxp::from(count.to_string()));
     }
-    find(api, &arguments).await?;
+    search(api, &arguments).await?;
     Ok(Sxp::Nil)
 }
 
 /// `xend.domain.getVCPUInfo(dom)`
 pub(super) async fn vcpu_info(api: &Api, params: &[Sxp]) -> Answer {
     let arguments = Arguments::new("xend.domain.getVCPUInfo", params, 1, 1)?;
-    let listed = find(api, &arguments).await?;
+    let listed = match search(api, &arguments).await? {
+        Known::Live(listed) => listed,
+        Known::Inactive(inactive) => return Ok(trees::vcpus_of_inactive(&inactive)),
+    };
     let (domid, count) = (listed.info.domid, listed.info.max_vcpu_id.map_or(0, |highest| highest + 1));
     let asked = api.manager.context().with_xen(move |xen| {
         let vcpus = (0..count).map(|vcpu| xen.vcpu_info(domid, vcpu)).collect::<Result<Vec<_>, _>>()?;
@@ -295,9 +306,18 @@ pub(super) async fn console_tty(api: &Api, params: &[Sxp]) -> Answer {
     }
 }
 
-async fn find(api: &Api, arguments: &Arguments<'_>) -> Result<Listed, Fault> {
+/// The domain that a call is about.
+pub(super) async fn search(api: &Api, arguments: &Arguments<'_>) -> Result<Known, Fault> {
     let designator = arguments.designator(0)?;
     api.manager.find(&designator).await.map_err(|error| fault::of_request(&error, &designator))
+}
+
+/// The same for what only a domain in Xen can do.
+async fn find(api: &Api, arguments: &Arguments<'_>) -> Result<Box<Listed>, Fault> {
+    match search(api, arguments).await? {
+        Known::Live(listed) => Ok(listed),
+        Known::Inactive(_) => Err(Fault::generic(classic::not_started(&arguments.designator(0)?))),
+    }
 }
 
 fn ours(listed: &Listed) -> Option<&View> {

@@ -5,6 +5,7 @@ use std::error::Error;
 use xend_api::{Fault, classic::daemon as classic};
 
 use crate::{
+    devices::DeviceFault,
     domain::ConfigFault,
     manager::{Refusal, RequestError},
     operations::{OperationError, chain},
@@ -15,18 +16,26 @@ pub(super) fn of_request(error: &RequestError, designator: &str) -> Fault {
     match error {
         RequestError::NoDomain { .. } => Fault::no_domain(designator),
         RequestError::Exists { name, domid } => exists(name, *domid),
-        RequestError::Refused { refusal: Refusal::NotStarted, .. } => {
-            Fault::generic(classic::not_started(designator))
+        RequestError::NameTaken { name, domid } => {
+            let fault = Fault::generic(classic::name_already_exists(name, *domid));
+            fault
+                .hint("`xm list` shows it; a domain file that gives the other's uuid as well means the other")
         }
-        RequestError::Refused { refusal: Refusal::HasEnded, .. } => Fault::generic(classic::CANNOT_SHUTDOWN),
+        RequestError::Config { faults } => of_config(faults),
+        RequestError::Managed { text, .. } => {
+            with_causes(Fault::generic(text), error).hint("see whether the disk is full or read-only")
+        }
+        RequestError::Refused { refusal, .. } => Fault::generic(match refusal {
+            Refusal::NotStarted => classic::not_started(designator),
+            Refusal::HasEnded => classic::CANNOT_SHUTDOWN.to_owned(),
+            Refusal::AlreadyRunning => classic::ALREADY_RUNNING.to_owned(),
+            Refusal::NotHalted => classic::NOT_HALTED.to_owned(),
+            Refusal::NotRunning => classic::NOT_RUNNING.to_owned(),
+            Refusal::NotManaged => classic::NOT_MANAGED_LIFECYCLE.to_owned(),
+        }),
         RequestError::Privileged => Fault::generic(classic::DOMAIN_0_CANNOT_SHUTDOWN),
         RequestError::Failed { source, .. } => of_operation(source),
-        RequestError::Device { fault, .. } => {
-            let mut answer = Fault::generic(&fault.text);
-            answer.because.clone_from(&fault.because);
-            answer.hint.clone_from(&fault.hint);
-            answer
-        }
+        RequestError::Device { fault, .. } => of_device(fault),
         RequestError::Xen { .. } | RequestError::Store { .. } | RequestError::WentAway { .. } => {
             Fault::generic(chain(error))
         }
@@ -50,8 +59,16 @@ fn exists(name: &str, domid: Option<u16>) -> Fault {
     }
 }
 
+fn of_device(fault: &DeviceFault) -> Fault {
+    let mut answer = Fault::generic(&fault.text);
+    answer.because.clone_from(&fault.because);
+    answer.hint.clone_from(&fault.hint);
+    answer
+}
+
 fn of_operation(error: &OperationError) -> Fault {
     let fault = match error {
+        OperationError::Device { fault, .. } => of_device(fault),
         // Texts of the original: scripts compare them, so what caused them follows apart.
         OperationError::KernelMissing { .. }
         | OperationError::RamdiskMissing { .. }
@@ -61,7 +78,6 @@ fn of_operation(error: &OperationError) -> Fault {
         | OperationError::Build { .. }
         | OperationError::Xen { .. }
         | OperationError::Store { .. }
-        | OperationError::Device { .. }
         | OperationError::Record { .. }
         | OperationError::Zombie { .. }
         | OperationError::Detach { .. } => Fault::generic(chain(error)),

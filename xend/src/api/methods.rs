@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use xend_api::{Fault, Sxp};
 
-use super::{domains, node};
+use super::{domains, managed, node};
 use crate::manager::Manager;
 
 /// What the methods work with.
@@ -15,18 +15,23 @@ pub struct Api {
 }
 
 /// Methods that are carried out.
-const METHODS: [&str; 20] = [
+const METHODS: [&str; 25] = [
     "system.listMethods",
     "xend.domain",
     "xend.domain.console_tty",
     "xend.domain.create",
+    "xend.domain.delete",
     "xend.domain.destroy",
     "xend.domain.getRestartCount",
     "xend.domain.getVCPUInfo",
     "xend.domain.getpauseflag",
+    "xend.domain.new",
     "xend.domain.pause",
+    "xend.domain.resume",
     "xend.domain.setpauseflag",
     "xend.domain.shutdown",
+    "xend.domain.start",
+    "xend.domain.suspend",
     "xend.domain.unpause",
     "xend.domain.waitForDevices",
     "xend.domains",
@@ -70,6 +75,11 @@ impl Api {
             "xend.domains" => domains::running(self, params).await,
             "xend.domains_with_state" => domains::with_state(self, params).await,
             "xend.domain.create" => domains::create(self, params).await,
+            "xend.domain.new" => managed::new(self, params).await,
+            "xend.domain.start" => managed::start(self, params).await,
+            "xend.domain.delete" => managed::delete(self, params).await,
+            "xend.domain.suspend" => managed::suspend(self, params).await,
+            "xend.domain.resume" => managed::resume(self, params).await,
             "xend.domain.waitForDevices" => domains::wait_for_devices(self, params).await,
             "xend.domain.pause" => domains::pause(self, params).await,
             "xend.domain.unpause" => domains::unpause(self, params).await,

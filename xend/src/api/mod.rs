@@ -4,6 +4,7 @@
 mod arguments;
 mod domains;
 mod fault;
+mod managed;
 mod methods;
 mod node;
 mod server;

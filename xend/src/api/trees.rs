@@ -4,9 +4,37 @@ use uuid::Uuid;
 use xend_api::Sxp;
 
 use crate::{
-    domain::{Devices, DomainConfig, DomainTree, domain_tree, state_letters},
-    manager::{Listed, Owner},
+    domain::{Devices, DomainConfig, DomainTree, ManagedConfig, domain_tree, state_letters},
+    manager::{Inactive, Known, Listed, Owner},
 };
+
+/// The tree of a domain, whether it runs or not.
+pub(super) fn tree_of_known(known: &Known, devices: Devices) -> Sxp {
+    match known {
+        Known::Live(listed) => tree_of(listed, devices),
+        Known::Inactive(inactive) => inactive.config.shown(inactive.state, devices),
+    }
+}
+
+/// The vcpus that a managed domain would have: none of them is anywhere.
+pub(super) fn vcpus_of_inactive(inactive: &Inactive) -> Sxp {
+    let config = &inactive.config;
+    let vcpu = |number: i64| {
+        let zero = ["online", "blocked", "running"].map(|key| Sxp::pair(key, 0));
+        let mut pairs = vec![Sxp::pair("number", number)];
+        pairs.extend(zero);
+        pairs.extend([Sxp::pair("cpu_time", 0.0), Sxp::pair("cpu", -1)]);
+        pairs.push(Sxp::pair("cpumap", config.cpus_of(number as usize)));
+        Sxp::form("vcpu", pairs)
+    };
+    let mut tree = vec![
+        Sxp::from("domain"),
+        Sxp::pair("name", config.name.as_str()),
+        Sxp::pair("vcpu_count", i64::from(config.vcpus)),
+    ];
+    tree.extend((0..i64::from(config.vcpus)).map(vcpu));
+    Sxp::List(tree)
+}
 
 /// The tree of a live domain.
 pub(super) fn tree_of(listed: &Listed, devices: Devices) -> Sxp {
@@ -38,7 +66,32 @@ pub(super) fn tree_of(listed: &Listed, devices: Devices) -> Sxp {
 }
 
 /// `(row NAME DOMID MEM VCPUS STATE CPU_TIME START_TIME POOL LABEL)`, nil for what is not known.
-pub(super) fn row_of(listed: &Listed) -> Sxp {
+pub(super) fn row_of(known: &Known) -> Sxp {
+    match known {
+        Known::Live(listed) => row_of_live(listed),
+        Known::Inactive(inactive) => row_of_inactive(&inactive.config),
+    }
+}
+
+/// It has no number, no state and no time.
+fn row_of_inactive(config: &ManagedConfig) -> Sxp {
+    Sxp::form(
+        "row",
+        [
+            Sxp::from(config.name.as_str()),
+            Sxp::Nil,
+            Sxp::Int(config.memory_mib as i64),
+            Sxp::Int(i64::from(config.vcpus)),
+            Sxp::from(""),
+            Sxp::from(0.0),
+            Sxp::Nil,
+            Sxp::from(config.pool()),
+            Sxp::Nil,
+        ],
+    )
+}
+
+fn row_of_live(listed: &Listed) -> Sxp {
     let facts = listed.facts();
     let (memory_mib, start_time, pool) = match &listed.owner {
         Owner::Ours(view) => {

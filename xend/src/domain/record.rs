@@ -17,6 +17,8 @@ const VERSION: i64 = 1;
 pub enum Phase {
     /// Being made: whatever there is of it goes.
     Creating,
+    /// Being made and started: complete once it runs, until then whatever there is of it goes.
+    Starting,
     /// Complete: it is adopted.
     Live,
     /// Being taken away for good: the rest of it goes.
@@ -26,8 +28,9 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Creating, "creating"),
+        (Self::Starting, "starting"),
         (Self::Live, "live"),
         (Self::Ending, "ending"),
         (Self::Restarting, "restarting"),
@@ -36,6 +39,7 @@ impl Phase {
     fn word(self) -> &'static str {
         match self {
             Self::Creating => "creating",
+            Self::Starting => "starting",
             Self::Live => "live",
             Self::Ending => "ending",
             Self::Restarting => "restarting",

@@ -34,7 +34,7 @@ impl Manager {
             Ok(read) => read,
             Err(fault) => {
                 error!("{}", chain(&fault));
-                return Ok(());
+                (Vec::new(), Vec::new())
             }
         };
         for fault in &faults {
@@ -54,6 +54,7 @@ impl Manager {
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             warn!("some half-made domains are still being undone; going on");
         }
+        self.load_managed().await;
         Ok(())
     }
 
@@ -64,8 +65,9 @@ impl Manager {
         let mut end = End::Open;
         if let Some(there) = there {
             domain.live = Some(Live::new(there.domid));
-            let came_again = phase == Phase::Restarting && standing_of(Some(there)) == Standing::Running;
-            if phase == Phase::Live || came_again {
+            let runs = standing_of(Some(there)) == Standing::Running;
+            let came = matches!(phase, Phase::Starting | Phase::Restarting) && runs;
+            if phase == Phase::Live || came {
                 match recollect(&self.context, &mut domain, there.domid).await {
                     Ok(found) => end = found,
                     Err(fault) => warn!(%name, "{}", chain(&fault)),
@@ -130,7 +132,7 @@ impl Manager {
             let matters = match phase {
                 Phase::Live => !infos.get(&uuid).is_some_and(alive),
                 // It may be complete by now and have ended again; its task looks when it is done.
-                Phase::Creating | Phase::Restarting => true,
+                Phase::Creating | Phase::Starting | Phase::Restarting => true,
                 // What failed to go is tried again by itself.
                 Phase::Ending => false,
             };

@@ -6,7 +6,7 @@ use hypervisor::HypervisorError;
 use xenstore::StoreError;
 
 use super::Refusal;
-use crate::{devices::DeviceFault, operations::OperationError};
+use crate::{devices::DeviceFault, domain::ConfigFault, operations::OperationError, state::ManagedError};
 
 /// A request that was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,28 @@ pub enum RequestError {
         name: String,
         /// Number of the one that is there; `None` while it has none.
         domid: Option<u16>,
+    },
+    /// A managed domain, or one that is just being defined, has this name.
+    #[error("the name {name} belongs to another domain")]
+    NameTaken {
+        /// The name that was asked for.
+        name: String,
+        /// Number of the one that has it; `None` for one that is not running.
+        domid: Option<u16>,
+    },
+    /// The configuration of a managed domain asks for what is not there yet.
+    #[error("cannot start a domain of this configuration")]
+    Config {
+        /// All of it.
+        faults: Vec<ConfigFault>,
+    },
+    /// The store of managed domains.
+    #[error("{text}")]
+    Managed {
+        /// What was not done.
+        text: String,
+        /// Why.
+        source: ManagedError,
     },
     /// The rules say no.
     #[error("the request does not fit the state of domain {name}: {refusal:?}")]

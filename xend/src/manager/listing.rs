@@ -1,14 +1,20 @@
 //! The domains of this host at one moment: ours with what their tasks publish, those of other tools with what the
 //! store says of them, domain 0.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use hypervisor::{DomId, DomainInfo, ShutdownCode};
 use uuid::Uuid;
 use xenstore::paths;
 
 use super::{Manager, RequestError, View, table::Entry};
-use crate::domain::LiveFacts;
+use crate::{
+    domain::{LiveFacts, ManagedConfig, PowerState},
+    operations::blocking,
+};
 
 /// Whose a domain is.
 #[derive(Clone, Debug)]
@@ -58,7 +64,76 @@ impl Listed {
     }
 }
 
+/// A managed domain that Xen does not have.
+#[derive(Clone, Debug)]
+pub struct Inactive {
+    /// As it was defined.
+    pub config: Arc<ManagedConfig>,
+    /// Halted or suspended.
+    pub state: PowerState,
+}
+
+/// A domain that a client can speak of.
+#[derive(Clone, Debug)]
+pub enum Known {
+    /// Xen has it.
+    Live(Box<Listed>),
+    /// Managed, and not in Xen.
+    Inactive(Inactive),
+}
+
+impl Known {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Live(listed) => listed.name(),
+            Self::Inactive(inactive) => &inactive.config.name,
+        }
+    }
+
+    /// How it stands.
+    pub fn state(&self) -> PowerState {
+        match self {
+            Self::Live(listed) => PowerState::of(&listed.facts()),
+            Self::Inactive(inactive) => inactive.state,
+        }
+    }
+}
+
 impl Manager {
+    /// Every domain, managed ones that do not run included, by name.
+    pub async fn everything(&self) -> Result<Vec<Known>, RequestError> {
+        let live = self.list().await?;
+        let there: HashSet<Uuid> = live.iter().map(|listed| listed.info.uuid).collect();
+        let halted = self.inactive(|config| !there.contains(&config.uuid)).await;
+        let live = live.into_iter().map(|listed| Known::Live(Box::new(listed)));
+        let mut everything: Vec<Known> = live.chain(halted.into_iter().map(Known::Inactive)).collect();
+        everything.sort_by(|a, b| a.name().cmp(b.name()));
+        Ok(everything)
+    }
+
+    /// Managed domains with their state, as if Xen had none of them.
+    async fn inactive(&self, wanted: impl Fn(&ManagedConfig) -> bool) -> Vec<Inactive> {
+        let managed: Vec<Arc<ManagedConfig>> = {
+            let tables = self.lock();
+            let configs = tables.managed.values().map(|managed| &managed.config);
+            configs.filter(|config| wanted(config)).cloned().collect()
+        };
+        if managed.is_empty() {
+            return Vec::new();
+        }
+        let store = self.context.managed.clone();
+        blocking(move || {
+            let inactive = |config: Arc<ManagedConfig>| {
+                let suspended = store.is_suspended(config.uuid);
+                let state = if suspended { PowerState::Suspended } else { PowerState::Halted };
+                Inactive { config, state }
+            };
+            managed.into_iter().map(inactive).collect()
+        })
+        .await
+    }
+
     /// Every live domain, by name.
     pub async fn list(&self) -> Result<Vec<Listed>, RequestError> {
         let infos = self.infos()?;
@@ -76,21 +151,40 @@ impl Manager {
         Ok(listed)
     }
 
-    /// The domain that a client means: a name before a number before a UUID.
-    pub async fn find(&self, designator: &str) -> Result<Listed, RequestError> {
+    /// The domain that a client means: a name before a number before a UUID, those that exist before those that are
+    /// only managed.
+    pub async fn find(&self, designator: &str) -> Result<Known, RequestError> {
         if let Some(ours) = self.find_ours(designator).await? {
-            return Ok(ours);
+            return Ok(Known::Live(Box::new(ours)));
         }
         let domid = designator.trim().parse::<u16>().ok();
         let uuid = Uuid::parse_str(designator).ok();
         let mut listed = self.list().await?;
         let by_name = listed.iter().position(|one| one.name() == designator);
-        let by_number = || listed.iter().position(|one| domid == Some(one.info.domid.0));
-        let by_uuid = || listed.iter().position(|one| uuid == Some(one.info.uuid) && one.info.domid.0 != 0);
-        match by_name.or_else(by_number).or_else(by_uuid) {
-            Some(at) => Ok(listed.swap_remove(at)),
-            None => Err(RequestError::NoDomain { designator: designator.to_owned() }),
+        let by_uuid = |listed: &[Listed], uuid: Uuid| {
+            listed.iter().position(|one| one.info.uuid == uuid && one.info.domid.0 != 0)
+        };
+        let managed = |by: &dyn Fn(&ManagedConfig) -> bool| {
+            let tables = self.lock();
+            tables.managed.values().map(|managed| &managed.config).find(|config| by(config)).cloned()
+        };
+        let managed_name = managed(&|config| config.name == designator);
+        let at = match (by_name, &managed_name) {
+            (Some(at), _) => Some(at),
+            (None, Some(config)) => by_uuid(&listed, config.uuid),
+            (None, None) => {
+                let by_number = listed.iter().position(|one| domid == Some(one.info.domid.0));
+                by_number.or_else(|| by_uuid(&listed, uuid?))
+            }
+        };
+        if let Some(at) = at {
+            return Ok(Known::Live(Box::new(listed.swap_remove(at))));
         }
+        let found = managed_name.or_else(|| managed(&|config| Some(config.uuid) == uuid));
+        let no_domain = || RequestError::NoDomain { designator: designator.to_owned() };
+        let found = found.ok_or_else(no_domain)?;
+        let inactive = self.inactive(|config| config.uuid == found.uuid).await;
+        inactive.into_iter().next().map(Known::Inactive).ok_or_else(no_domain)
     }
 
     /// A domain of ours by its UUID, which no name and no number can be mistaken for.

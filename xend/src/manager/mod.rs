@@ -1,10 +1,13 @@
 //! Which domain: the table of the domains of this host, one task for each of ours, admission of new ones, adoption of
-//! those that an earlier life of the daemon made. Domains of other tools are listed and left alone.
+//! those that an earlier life of the daemon made; beside them the managed domains, which stay when they do not run.
+//! Domains of other tools are listed and left alone.
 
 mod adopt;
 mod error;
 mod foreign;
 mod listing;
+mod making;
+mod managed;
 mod retry;
 mod rules;
 mod table;
@@ -12,7 +15,8 @@ mod task;
 mod view;
 
 pub use error::RequestError;
-pub use listing::{Listed, Owner};
+pub use listing::{Inactive, Known, Listed, Owner};
+pub use managed::Start;
 pub use rules::{
     Asked, Ending, Need, Outcome, Refusal, ShutdownReason, Standing, Verdict, admit, check, policy,
 };

@@ -111,6 +111,14 @@ pub enum Refusal {
     NotStarted,
     /// It has shut down already.
     HasEnded,
+    /// To be started, and there already: it runs, is suspended, or is being started.
+    AlreadyRunning,
+    /// To be deleted, and not halted.
+    NotHalted,
+    /// To be suspended, and not running.
+    NotRunning,
+    /// To be suspended, and not managed.
+    NotManaged,
 }
 
 /// Answers a request.
@@ -155,6 +163,11 @@ pub enum Need {
 pub fn check(phase: Phase, standing: Standing) -> Need {
     match (phase, standing) {
         (Phase::Creating | Phase::Ending, _) => Need::Undo,
+        // Only a start that came to its end makes it run.
+        (Phase::Starting, Standing::Running) => Need::Finish,
+        (Phase::Starting, Standing::Absent | Standing::Paused | Standing::Ended(_) | Standing::Dying) => {
+            Need::Undo
+        }
         // Only the one that came again runs: the one that went had ended.
         (Phase::Restarting, Standing::Running) => Need::Finish,
         (Phase::Restarting, Standing::Absent | Standing::Paused | Standing::Ended(_) | Standing::Dying) => {
@@ -237,6 +250,8 @@ mod tests {
         for standing in STANDINGS {
             assert_eq!(check(Phase::Creating, standing), Need::Undo);
             assert_eq!(check(Phase::Ending, standing), Need::Undo);
+            let wanted = if standing == Standing::Running { Need::Finish } else { Need::Undo };
+            assert_eq!(check(Phase::Starting, standing), wanted);
             let wanted = if standing == Standing::Running { Need::Finish } else { Need::UndoAndCreate };
             assert_eq!(check(Phase::Restarting, standing), wanted);
         }

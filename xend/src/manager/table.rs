@@ -19,12 +19,12 @@ use super::{
     RequestError,
     retry::Retry,
     rules::{Asked, ShutdownReason},
-    task::{Message, PausedBy, Task},
+    task::{Completion, Message, PausedBy, Task},
     view::{View, view_of},
 };
 use crate::{
     devices,
-    domain::{DomainConfig, DomainRecord, Phase},
+    domain::{DomainConfig, DomainRecord, ManagedConfig, Phase},
     operations::{Context, Domain},
 };
 
@@ -38,7 +38,50 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Manager {
     pub(super) context: Context,
-    table: Arc<Mutex<HashMap<Uuid, Entry>>>,
+    table: Arc<Mutex<Tables>>,
+    /// Who writes the store of managed domains: one at a time, in the order in which they came.
+    pub(super) pen: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The domains that exist or are being made, and the managed ones, whether they exist at this moment or not.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) live: HashMap<Uuid, Entry>,
+    pub(super) managed: HashMap<Uuid, Managed>,
+    /// Identity and name of the one that is just being written into the store.
+    pub(super) coming: Option<(Uuid, String)>,
+}
+
+/// A managed domain.
+pub(super) struct Managed {
+    pub(super) config: Arc<ManagedConfig>,
+    pub(super) claim: Claim,
+}
+
+/// What is being done with a managed domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Nothing.
+    Free,
+    /// It is started.
+    Starting,
+    /// It is deleted.
+    Leaving,
+}
+
+impl Tables {
+    /// The domain of ours that exists and has this name or UUID.
+    pub(super) fn clash(&self, name: &str, uuid: Uuid) -> Option<(Uuid, &Entry)> {
+        let same = |(other, entry): &(&Uuid, &Entry)| **other == uuid || entry.name == name;
+        self.live.iter().find(same).map(|(other, entry)| (*other, entry))
+    }
+
+    /// Whether a managed domain of another UUID has this name.
+    pub(super) fn is_reserved(&self, name: &str, uuid: Uuid) -> bool {
+        let managed = self.managed.iter().map(|(other, managed)| (*other, managed.config.name.as_str()));
+        let coming = self.coming.iter().map(|(other, name)| (*other, name.as_str()));
+        managed.chain(coming).any(|(other, taken)| other != uuid && taken == name)
+    }
 }
 
 /// One of our domains.
@@ -52,7 +95,7 @@ pub(super) struct Entry {
 impl Manager {
     /// With an empty table; [`Manager::adopt`] fills it.
     pub fn new(context: Context) -> Self {
-        Self { context, table: Arc::default() }
+        Self { context, table: Arc::default(), pen: Arc::default() }
     }
 
     /// What operations work with.
@@ -62,6 +105,14 @@ impl Manager {
 
     /// Makes a domain and leaves it paused, its devices still being connected. The answer is its number.
     pub async fn create(&self, config: DomainConfig) -> Result<DomId, RequestError> {
+        self.make(config, Completion::LeftPaused).await
+    }
+
+    pub(super) async fn make(
+        &self,
+        config: DomainConfig,
+        completion: Completion,
+    ) -> Result<DomId, RequestError> {
         let name = config.name.clone();
         let uuid = config.uuid;
         if let Some(foreign) = self.find_foreign(&name, uuid).await? {
@@ -70,14 +121,14 @@ impl Manager {
         self.wait_for_leaving(&name, uuid).await?;
         let (reply, answer) = oneshot::channel();
         let domain = Domain::new(DomainRecord::creating(config));
-        let entry = self.start_task(domain, End::Open, Message::Create(reply))?;
+        let entry = self.start_task(domain, End::Open, Message::Create(completion, reply))?;
         answer.await.map_err(|_| RequestError::WentAway { name: name.clone() })??;
         let domid = entry.view.borrow().domid;
         domid.ok_or(RequestError::WentAway { name })
     }
 
     /// A domain that a client saw go may still have its nodes and its record: waits until its name and UUID are free.
-    async fn wait_for_leaving(&self, name: &str, uuid: Uuid) -> Result<(), RequestError> {
+    pub(super) async fn wait_for_leaving(&self, name: &str, uuid: Uuid) -> Result<(), RequestError> {
         let deadline = Instant::now() + LEAVING_LIMIT;
         while let Some((other, entry)) = self.clash(name, uuid) {
             if !self.is_leaving(other, &entry).await? {
@@ -100,7 +151,7 @@ impl Manager {
         };
         match (phase, domid) {
             (Phase::Ending, _) => Ok(true),
-            (Phase::Creating | Phase::Restarting, _) | (Phase::Live, None) => Ok(false),
+            (Phase::Creating | Phase::Starting | Phase::Restarting, _) | (Phase::Live, None) => Ok(false),
             (Phase::Live, Some(domid)) => {
                 let info = self.context.with_xen(move |xen| xen.info(domid)).await;
                 let info = info.map_err(|source| RequestError::Xen { act: "look at the domain", source })?;
@@ -111,9 +162,7 @@ impl Manager {
 
     /// The domain of ours that has this name or UUID.
     fn clash(&self, name: &str, uuid: Uuid) -> Option<(Uuid, Entry)> {
-        let table = self.lock();
-        let clash = table.iter().find(|(other, entry)| **other == uuid || entry.name == name);
-        clash.map(|(other, entry)| (*other, entry.clone()))
+        self.lock().clash(name, uuid).map(|(other, entry)| (other, entry.clone()))
     }
 
     /// Pauses or unpauses a domain of ours.
@@ -188,12 +237,12 @@ impl Manager {
 
     /// All our domains.
     pub(super) fn entries(&self) -> Vec<(Uuid, Entry)> {
-        self.lock().iter().map(|(uuid, entry)| (*uuid, entry.clone())).collect()
+        self.lock().live.iter().map(|(uuid, entry)| (*uuid, entry.clone())).collect()
     }
 
     pub(super) fn entry(&self, uuid: Uuid) -> Result<Entry, RequestError> {
         let gone = || RequestError::NoDomain { designator: uuid.to_string() };
-        self.lock().get(&uuid).cloned().ok_or_else(gone)
+        self.lock().live.get(&uuid).cloned().ok_or_else(gone)
     }
 
     /// Puts a domain into the table, unless one with its name or UUID is there, and starts its task.
@@ -206,12 +255,14 @@ impl Manager {
         let entry = Entry { name: name.clone(), queue, view };
         {
             let mut table = self.lock();
-            let clash = table.iter().find(|(other, entry)| **other == uuid || entry.name == name);
-            if let Some((_, there)) = clash {
+            if let Some((_, there)) = table.clash(&name, uuid) {
                 let domid = there.view.borrow().domid.map(|domid| domid.0);
                 return Err(RequestError::Exists { name, domid });
             }
-            table.insert(uuid, entry.clone());
+            if table.is_reserved(&name, uuid) {
+                return Err(RequestError::NameTaken { name, domid: None });
+            }
+            table.live.insert(uuid, entry.clone());
         }
         let task = Task {
             context: self.context.clone(),
@@ -242,7 +293,7 @@ impl Manager {
         answer.await.map_err(|_| gone())?
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Tables> {
         // Nothing panics between lock and unlock, and a map that was being read is whole.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -259,12 +310,12 @@ pub(super) enum End {
 
 /// A task's place in the table; dropping it, also by a panic, makes name and UUID free again.
 pub(super) struct Place {
-    table: Arc<Mutex<HashMap<Uuid, Entry>>>,
+    table: Arc<Mutex<Tables>>,
     uuid: Uuid,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.uuid);
+        self.table.lock().unwrap_or_else(PoisonError::into_inner).live.remove(&self.uuid);
     }
 }

@@ -11,10 +11,7 @@ use hypervisor::{DomId, DomainInfo, ShutdownCode};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 use xend_api::classic::log as classic;
-use xenstore::{
-    StoreError,
-    paths::{self, node},
-};
+use xenstore::paths::{self, node};
 
 use super::{
     RequestError,
@@ -28,12 +25,12 @@ use crate::{
     operations::{Context, Domain, Operation, OperationError, Step, chain, plan, run},
 };
 
-type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, RequestError>>;
 
 /// What a domain's task is sent.
 pub(super) enum Message {
     /// Make it. The first message of a new domain.
-    Create(Reply<()>),
+    Create(Completion, Reply<()>),
     /// Its devices are connected, and whoever asked for it is about to be told: from now on it outlives the daemon.
     Settle(Reply<()>),
     /// Pause or unpause it.
@@ -46,6 +43,17 @@ pub(super) enum Message {
     PauseFlag(PausedBy, Reply<()>),
     /// Look at it: something happened. Whoever waits is told when the look is over.
     Look(Option<oneshot::Sender<()>>),
+}
+
+/// When a new domain counts as made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completion {
+    /// Paused, its devices still being connected: its client does the rest.
+    LeftPaused,
+    /// Paused, its devices connected.
+    Connected,
+    /// It runs.
+    Runs,
 }
 
 /// Who paused a domain.
@@ -81,17 +89,9 @@ pub(super) struct Task {
 }
 
 /// Whether the task goes on.
-enum Next {
+pub(super) enum Next {
     Wait,
     End,
-}
-
-/// How a restart ended that met no error.
-enum Restarted {
-    /// It runs.
-    Runs,
-    /// It is to be destroyed: the request is the next message.
-    Unwanted,
 }
 
 impl Task {
@@ -119,7 +119,7 @@ impl Task {
 
     async fn handle(&mut self, message: Message) -> Next {
         match message {
-            Message::Create(reply) => self.create(reply).await,
+            Message::Create(completion, reply) => self.create(completion, reply).await,
             Message::Settle(reply) => {
                 let answer = self.settle().await;
                 self.publish();
@@ -164,41 +164,6 @@ impl Task {
                 next
             }
         }
-    }
-
-    async fn create(&mut self, reply: Reply<()>) -> Next {
-        info!(name = %self.name(), uuid = %self.domain.uuid(), "creating");
-        match run(&self.context, &mut self.domain, &plan(Operation::Create)).await {
-            Ok(()) => {
-                (self.domain.record.phase, self.in_hand) = (Phase::Live, true);
-                info!(domid = self.domid_text(), name = %self.name(), "created, paused");
-                self.publish();
-                let _ = reply.send(Ok(()));
-                Next::Wait
-            }
-            Err(source) => {
-                let source = Arc::new(source);
-                let failed = RequestError::Failed { operation: "create", name: self.name(), source };
-                error!(name = %self.name(), "{}", chain(&failed));
-                // Undone before the answer, so that the next request finds nothing of it.
-                let next = self.undo().await;
-                if matches!(next, Next::End) {
-                    self.place = None;
-                }
-                let _ = reply.send(Err(failed));
-                next
-            }
-        }
-    }
-
-    /// Makes the domain one that a crash of the daemon leaves alone.
-    async fn settle(&mut self) -> Result<(), RequestError> {
-        if self.in_hand {
-            let written = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await;
-            written.map_err(|source| self.failed("create", source))?;
-            self.in_hand = false;
-        }
-        Ok(())
     }
 
     async fn vcpus(&mut self, asked: Asked) -> Result<(), RequestError> {
@@ -293,7 +258,7 @@ impl Task {
         }
     }
 
-    async fn undo(&mut self) -> Next {
+    pub(super) async fn undo(&mut self) -> Next {
         match self.take_away(Operation::Destroy).await {
             Ok(()) => Next::End,
             Err(source) => {
@@ -306,7 +271,7 @@ impl Task {
 
     /// A restarted domain runs, only its record does not say so yet: the last step of the restart, also where the
     /// daemon ended just before it. The guest is not ended for a disk that is full.
-    async fn finish(&mut self) -> Next {
+    pub(super) async fn finish(&mut self) -> Next {
         let written = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await;
         self.unrecorded = written.is_err();
         if let Err(source) = written {
@@ -351,63 +316,13 @@ impl Task {
         Next::Wait
     }
 
-    /// Takes the domain away and makes it again; its devices are connected before it runs, as a client would do it.
-    async fn restart(&mut self) -> Next {
-        let old = self.domid_text();
-        self.view.send_modify(|view| view.phase = Phase::Restarting);
-        match self.begin_again().await {
-            Ok(Restarted::Runs) => {
-                info!(domid = self.domid_text(), name = %self.name(), was = old, "restarted");
-                self.finish().await
-            }
-            Ok(Restarted::Unwanted) => Next::Wait,
-            Err(why) => {
-                error!("{} {}", classic::failed_to_restart(old), chain(&why));
-                if matches!(self.context.store.read(paths::DOMAINS).await, Err(StoreError::Lost { .. })) {
-                    // The daemon is about to start again; its next life does the restart, by the record.
-                    self.retry.schedule();
-                    return Next::Wait;
-                }
-                self.undo().await
-            }
-        }
-    }
-
-    async fn begin_again(&mut self) -> Result<Restarted, OperationError> {
-        let steps = plan(Operation::Restart);
-        let at = |step| steps.iter().position(|other| *other == step).unwrap_or(steps.len());
-        let (made, connected) = (at(Step::AwaitDevices), at(Step::Unpause));
-        run(&self.context, &mut self.domain, &steps[..made]).await?;
-        // Its devices may take their time; everybody is to see the new number meanwhile.
-        self.publish();
-        {
-            let waiting = run(&self.context, &mut self.domain, &steps[made..connected]);
-            tokio::pin!(waiting);
-            loop {
-                tokio::select! {
-                    biased;
-                    Some(message) = self.queue.recv() => {
-                        if matches!(message, Message::Destroy(_)) {
-                            self.put_off.push_front(message);
-                            return Ok(Restarted::Unwanted);
-                        }
-                        self.put_off.push_back(message);
-                    }
-                    done = &mut waiting => break done?,
-                }
-            }
-        }
-        run(&self.context, &mut self.domain, &[Step::Unpause]).await?;
-        Ok(Restarted::Runs)
-    }
-
     async fn take_away(&mut self, operation: Operation) -> Result<(), OperationError> {
         // Before Xen lets go of it: whoever wants its name knows then that it will be free.
         self.view.send_modify(|view| view.phase = Phase::Ending);
         run(&self.context, &mut self.domain, &plan(operation)).await
     }
 
-    fn failed(&self, operation: &'static str, source: OperationError) -> RequestError {
+    pub(super) fn failed(&self, operation: &'static str, source: OperationError) -> RequestError {
         let failed = RequestError::Failed { operation, name: self.name(), source: Arc::new(source) };
         error!(name = %self.name(), "{}", chain(&failed));
         failed
@@ -432,15 +347,15 @@ impl Task {
         Duration::try_from_secs_f64(now - self.domain.record.start_time).unwrap_or(Duration::MAX)
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.domain.name()
     }
 
-    fn domid(&self) -> Option<DomId> {
+    pub(super) fn domid(&self) -> Option<DomId> {
         self.domain.live.as_ref().map(|live| live.domid)
     }
 
-    fn domid_text(&self) -> u16 {
+    pub(super) fn domid_text(&self) -> u16 {
         self.domid().map_or(0, |domid| domid.0)
     }
 
@@ -453,7 +368,7 @@ impl Task {
         }
     }
 
-    fn publish(&self) {
+    pub(super) fn publish(&self) {
         self.view.send_replace(self.current_view());
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     builder::{CacheLimits, KernelCache},
     devices::ScriptRunner,
     settings::{Places, Settings},
-    state::Records,
+    state::{ManagedStore, Records},
 };
 
 /// Shared by all operations of a daemon.
@@ -21,6 +21,8 @@ pub struct Context {
     pub store: Store,
     /// Records on disk.
     pub records: Records,
+    /// Managed domains on disk.
+    pub managed: ManagedStore,
     /// Who runs hotplug scripts.
     pub scripts: Arc<dyn ScriptRunner>,
     /// Kernels that have been decompressed before.
@@ -39,6 +41,8 @@ pub struct Parts {
     pub store: Store,
     /// Records on disk.
     pub records: Records,
+    /// Managed domains on disk.
+    pub managed: ManagedStore,
     /// Who runs hotplug scripts.
     pub scripts: Arc<dyn ScriptRunner>,
     /// Where things lie.
@@ -50,10 +54,10 @@ pub struct Parts {
 impl Context {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { hypervisor, store, records, scripts, places, settings } = parts;
+        let Parts { hypervisor, store, records, managed, scripts, places, settings } = parts;
         let kernels = Arc::new(KernelCache::new(places.kernels(), CacheLimits::default()));
         let settings = Arc::new(RwLock::new(Arc::new(settings)));
-        Self { hypervisor, store, records, scripts, kernels, places, settings }
+        Self { hypervisor, store, records, managed, scripts, kernels, places, settings }
     }
 
     /// The options as they are now.

@@ -7,6 +7,10 @@ use crate::domain::Phase;
 pub enum Operation {
     /// Made from its configuration; left paused.
     Create,
+    /// Made from its configuration and started; until it runs, a restart of the daemon takes it away again.
+    Start,
+    /// The same, but left paused once its devices are connected.
+    StartPaused,
     /// Taken away with everything that belongs to it.
     Destroy,
     /// Taken away, made again and started: until it runs, a restart of the daemon begins anew.
@@ -51,6 +55,14 @@ pub fn plan(operation: Operation) -> Vec<Step> {
             // Its record says that it is complete once its creator knows: `manager::task`, `settle`.
             [&[Step::Record(Phase::Creating)], &make[..]].concat()
         }
+        Operation::Start => {
+            let start = [Step::AwaitDevices, Step::Unpause, Step::Record(Phase::Live)];
+            [&[Step::Record(Phase::Starting)], &make[..], &start[..]].concat()
+        }
+        Operation::StartPaused => {
+            let start = [Step::AwaitDevices, Step::Record(Phase::Live)];
+            [&[Step::Record(Phase::Starting)], &make[..], &start[..]].concat()
+        }
         Operation::Destroy => [&[Step::Record(Phase::Ending)], &take_away[..], &[Step::Forget]].concat(),
         Operation::Restart => {
             let start = [Step::AwaitDevices, Step::Unpause, Step::Record(Phase::Live)];
@@ -70,6 +82,10 @@ mod tests {
             !plan(Operation::Create).contains(&Step::Record(Phase::Live)),
             "a crash would leave it paused"
         );
+        for start in [Operation::Start, Operation::StartPaused] {
+            assert_eq!(plan(start).first(), Some(&Step::Record(Phase::Starting)));
+            assert_eq!(plan(start).last(), Some(&Step::Record(Phase::Live)));
+        }
         assert_eq!(plan(Operation::Destroy).first(), Some(&Step::Record(Phase::Ending)));
         assert_eq!(plan(Operation::Destroy).last(), Some(&Step::Forget));
         let restart = plan(Operation::Restart);

@@ -25,7 +25,7 @@ use crate::{
     operations::{Context, Parts},
     settings::{Places, Settings},
     simulate::SimulatedHost,
-    state::{Records, open_gate},
+    state::{ManagedStore, Records, open_gate},
 };
 
 /// Threads that serve requests; blocking work has threads of its own.
@@ -106,7 +106,11 @@ async fn work(
     let news = tokio::spawn(events::follow(manager.clone()));
     let api = Api::new(manager.clone(), log.to_owned());
     let socket = places.xmlrpc_socket();
-    let serve = api::serve(api, &socket, || report("0"));
+    let starter = manager.clone();
+    let serve = api::serve(api, &socket, || {
+        report("0");
+        tokio::spawn(async move { starter.start_with_xend().await });
+    });
     tokio::pin!(serve);
     tokio::pin!(news);
     loop {
@@ -137,12 +141,14 @@ async fn open(
     records: Records,
     settings: Settings,
 ) -> anyhow::Result<(Parts, Option<SimulatedHost>)> {
+    let managed = ManagedStore::new(places.inside(&settings.folders.domains), open_gate());
     let places = places.clone();
     if options.simulate {
         let simulation = SimulatedHost::start(&places, HostConfig::default()).await?;
         let (hypervisor, store, scripts) =
             (simulation.hypervisor(), simulation.store(), simulation.scripts());
-        return Ok((Parts { hypervisor, store, records, scripts, places, settings }, Some(simulation)));
+        let parts = Parts { hypervisor, store, records, managed, scripts, places, settings };
+        return Ok((parts, Some(simulation)));
     }
     let hypervisor: Arc<dyn Hypervisor> = Arc::new(Xen::open().context(NO_XEN)?);
     let endpoint = Endpoint::discover(Path::new("/")).context("cannot find xenstored: is it running?")?;
@@ -156,7 +162,7 @@ async fn open(
         env.push(("XEN_HOTPLUG_ROOT".to_owned(), root.display().to_string()));
     }
     let scripts: Arc<dyn ScriptRunner> = Arc::new(HostScripts::new(places.hotplug_log(), env));
-    Ok((Parts { hypervisor, store, records, scripts, places, settings }, None))
+    Ok((Parts { hypervisor, store, records, managed, scripts, places, settings }, None))
 }
 
 const NO_XEN: &str = "this is not a Xen host, or xenfs and xen-privcmd are not loaded (`modprobe xen-privcmd`). \

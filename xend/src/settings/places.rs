@@ -79,6 +79,11 @@ impl Places {
         self.at("var/lib/xend/state/domains")
     }
 
+    /// Managed domains, a folder each, unless the settings name another place.
+    pub fn managed_domains(&self) -> PathBuf {
+        self.at("var/lib/xend/domains")
+    }
+
     /// Socket of the store of a simulated host.
     pub fn store_socket(&self) -> PathBuf {
         self.at("run/xenstored/socket")

@@ -98,7 +98,7 @@ pub(super) static ROWS: &[Row] = &[
     later("xend-relocation-hosts-allow", Slot::Patterns(|s| &mut s.relocation.hosts_allow), RELOCATION),
     unless("external-migration-tool", Slot::Text(|s| &mut s.external_migration_tool), "", OUTGOING),
     // Folders.
-    later("xend-domains-path", Slot::Path(|s| &mut s.folders.domains), FOLDER),
+    obeyed("xend-domains-path", Slot::Path(|s| &mut s.folders.domains)),
     later("xend-state-path", Slot::Path(|s| &mut s.folders.state), FOLDER),
     later("xend-storage-path", Slot::Path(|s| &mut s.folders.storage), STORAGE),
     later("xend-security-path", Slot::Path(|s| &mut s.folders.security), SECURITY),

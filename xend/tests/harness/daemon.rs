@@ -12,7 +12,7 @@ use xend::{
     operations::{Context, Parts},
     settings::{Places, Settings},
     simulate::SimulatedHost,
-    state::Records,
+    state::{ManagedStore, Records},
 };
 use xend_api::{Fault, FaultKind, Sxp};
 use xenstore::paths;
@@ -72,11 +72,14 @@ impl Daemon {
         let runtime = super::runtime("daemon");
         let of_records = gate.clone();
         let records = Records::open(places.records(), Arc::new(move || of_records.ask())).unwrap();
+        let of_managed = gate.clone();
+        let managed = ManagedStore::new(places.managed_domains(), Arc::new(move || of_managed.ask()));
         let scripts = GatedScripts { inner: (setup.scripts)(host.scripts()), gate: gate.clone() };
         let parts = Parts {
             hypervisor: host.hypervisor(),
             store: host.store(),
             records,
+            managed,
             scripts: Arc::new(scripts),
             places: places.clone(),
             settings: setup.settings,

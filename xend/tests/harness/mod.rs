@@ -16,6 +16,7 @@
     reason = "each test program uses a part"
 )]
 
+mod compare;
 mod config;
 mod daemon;
 mod gate;
@@ -37,6 +38,7 @@ use tokio::runtime::Runtime;
 use xend::{settings::Places, simulate::SimulatedHost};
 use xenstore::{Store, server::Server};
 
+pub use compare::{corpus, differences};
 pub use config::{Config, tree};
 pub use daemon::{Daemon, Killed, Setup};
 pub use gate::Gate;
