@@ -69,6 +69,64 @@ fn the_life_cycle_commands_ask_what_the_original_asked() {
 }
 
 #[test]
+fn managed_domains_are_started_and_deleted_with_the_calls_of_the_original() {
+    let fake = with_pv1("-b----");
+    let cases: [(&[&str], &str); 7] = [
+        (&["start", "pv1"], "xend.domain.start(pv1, False)"),
+        (&["start", "-p", "pv1"], "xend.domain.start(pv1, True)"),
+        (&["start", "pv1", "--paused", "--vncviewer-autopass"], "xend.domain.start(pv1, True)"),
+        (&["delete", "pv1"], "xend.domain.delete(pv1)"),
+        (&["suspend", "pv1"], "xend.domain.suspend(pv1)"),
+        (&["resume", "pv1"], "xend.domain.resume(pv1, False)"),
+        (&["resume", "-p", "pv1"], "xend.domain.resume(pv1, True)"),
+    ];
+    for (args, call) in cases {
+        let ran = fake.run(args);
+        assert_eq!((ran.out.as_str(), ran.err.as_str(), ran.status), ("", "", 0), "{args:?}");
+        assert_eq!(fake.take_calls(), [call], "{args:?}");
+    }
+    let refusals: [(&[&str], &str, i32); 5] = [
+        (&["start"], "Error: Expects 1 argument\n", 1),
+        (&["start", "a", "b"], "Error: Expects 1 argument\n", 1),
+        (&["start", "nosuch"], "Error: Domain 'nosuch' does not exist.\n", 3),
+        (&["resume", "a", "b"], "Error: Wrong number of parameters\n", 1),
+        (&["delete"], "Error: 'xm delete' requires 1 arguments.\n\n", 1),
+    ];
+    for (args, err, status) in refusals {
+        let ran = fake.run(args);
+        assert_eq!((ran.err.as_str(), ran.status), (err, status), "{args:?}");
+        let usage = format!("Usage: xm {}", args[0]);
+        assert_eq!(ran.out.starts_with(&usage), status == 1, "{args:?}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_new_domain_is_only_defined() {
+    let folder = Folder::new();
+    let file = folder.path().join("a.cfg");
+    std::fs::write(&file, "kernel = '/bin/true'\nmemory = 64\nname = 'a'\n").unwrap();
+    let file = file.to_str().unwrap();
+    let fake = Fake::new(|method, _| match method {
+        "domain.new" => ok(Sxp::Nil),
+        _ => Reply::Unknown,
+    });
+    let ran = fake.run(&["new", file]);
+    assert_eq!((ran.out, ran.err.as_str(), ran.status), (format!("Using config file \"{file}\".\n"), "", 0));
+    let calls = fake.take_calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(calls[0].starts_with("xend.domain.new((vm (name a) "), "{calls:?}");
+    let ran = fake.run(&["new", "-q", "-n", file]);
+    assert!(ran.out.starts_with("(vm\n"), "{}", ran.out);
+    assert!(fake.take_calls().is_empty(), "a dry run asks nothing");
+    let fake = Fake::new(|_, _| Reply::Fault(Fault::generic("VM name 'a' already exists")));
+    let ran = fake.run(&["new", "-q", file]);
+    assert_eq!(
+        (ran.out.as_str(), ran.err.as_str(), ran.status),
+        ("", "Error: VM name 'a' already exists\n", 1)
+    );
+}
+
+#[test]
 fn names_numbers_and_states_are_printed_alone() {
     let cases = [
         (vec!["domid", "pv1"], "7\n"),
@@ -210,8 +268,8 @@ fn old_names_are_understood_with_a_notice_and_what_is_not_built_never_succeeds()
          Error: xm mem-set is not there yet in this version of xend-rs\n"
     );
     let built = [
-        "console", "create", "destroy", "dmesg", "domid", "domname", "domstate", "info", "list", "log",
-        "pause", "reboot", "shutdown", "unpause", "uptime",
+        "console", "create", "delete", "destroy", "dmesg", "domid", "domname", "domstate", "info", "list",
+        "log", "new", "pause", "reboot", "resume", "shutdown", "start", "suspend", "unpause", "uptime",
     ];
     for command in xm::table::COMMANDS.iter().filter(|command| !built.contains(&command.name)) {
         let ran = run(&[command.name, "a", "b"]);

@@ -6,6 +6,7 @@ mod domains;
 mod host;
 mod lifecycle;
 mod list;
+mod managed;
 mod names;
 mod shutdown;
 mod uptime;
@@ -87,6 +88,7 @@ pub fn run(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
     match session.command.name {
         "console" => console::console(session, args),
         "create" => create::create(session, args),
+        "delete" => managed::delete(session, args),
         "destroy" => lifecycle::destroy(session, args),
         "dmesg" => host::dmesg(session, args),
         "domid" => names::domid(session, args),
@@ -95,10 +97,13 @@ pub fn run(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
         "info" => host::info(session, args),
         "list" => list::list(session, args),
         "log" => host::log(session, args),
-        "new" => create::new(session, args),
+        "new" => create::create(session, args),
         "pause" => lifecycle::pause(session, args),
         "reboot" => shutdown::reboot(session, args),
+        "resume" => managed::resume(session, args),
         "shutdown" => shutdown::shutdown(session, args),
+        "start" => managed::start(session, args),
+        "suspend" => managed::suspend(session, args),
         "unpause" => lifecycle::unpause(session, args),
         "uptime" => uptime::uptime(session, args),
         name => Err(not_there(name)),

@@ -146,7 +146,9 @@ fn current_count(session: &mut Session<'_>, one: &Asked) -> Result<Option<Option
     let runs = running(session)?.contains(&one.name);
     match restart_count(session, &one.name) {
         Ok(restarts) if runs => Ok(Some(restarts)),
-        Ok(_) => Ok(Some(one.restarts.clone())),
+        // Only managed: it has ended for good, as far as this reboot goes.
+        Ok(None) => Ok(None),
+        Ok(Some(_)) => Ok(Some(one.restarts.clone())),
         Err(failure) if failure.status == 3 => Ok(None),
         Err(failure) => Err(failure),
     }

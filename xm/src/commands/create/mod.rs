@@ -1,5 +1,5 @@
-//! `xm create`: options, the domain file, the dry run, and the steps that start the domain; `xm new` as far as its dry
-//! run; the check of domain files.
+//! `xm create` and `xm new`: options, the domain file, the dry run, and the steps that start or define the domain; the
+//! check of domain files.
 
 mod host;
 mod input;
@@ -9,11 +9,12 @@ mod options;
 mod start;
 mod surroundings;
 
-use super::{Session, not_there};
+use super::Session;
 use crate::report::Failure;
 use crate::server::{self, Environment, ServerType};
 
 pub use options::{Request, options_help};
+pub(super) use start::told;
 
 /// Width of the page of a dry run.
 const PAGE: usize = 80;
@@ -35,16 +36,10 @@ pub(super) fn create(session: &mut Session<'_>, args: &[String]) -> Result<(), F
     if loaded.wants.xml_dry_run {
         return xml_dry_run(session);
     }
-    start::start(session, loaded)
-}
-
-/// `xm new`: its dry run and its checks need no daemon, the rest is not there yet.
-pub(super) fn new(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
-    let request = Request::parse(args)?;
-    if request.help_config || request.lint || request.wants.dry_run {
-        return create(session, args);
+    if session.command.name == "new" {
+        return super::managed::define(session, loaded.sxp);
     }
-    Err(not_there("new"))
+    start::start(session, loaded)
 }
 
 /// XML is for Xen-API servers; for the classic one there is nothing to print, and there never was.

@@ -191,7 +191,7 @@ fn without_error(text: &str) -> String {
 }
 
 /// A call that failed, as `create` tells it: without usage, with status 1 unless a signal ended it.
-fn told(error: CallError) -> Failure {
+pub(in crate::commands) fn told(error: CallError) -> Failure {
     let missing = error.fault().filter(|fault| fault.kind == FaultKind::NoDomain);
     let text =
         missing.map(|fault| format!("{}{}", texts::ERROR, texts::the_domain_does_not_exist(&fault.text)));
