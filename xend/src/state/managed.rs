@@ -120,7 +120,10 @@ impl ManagedStore {
 
     fn add(&self, folder: &Path, text: &str) -> Result<(), ManagedError> {
         self.ask("make", folder)?;
-        make_folder(&self.folder)?;
+        if !self.folder.is_dir() {
+            make_folder(&self.folder)?;
+            self.folder.parent().map_or(Ok(()), sync_folder)?;
+        }
         let aside = beside(folder, NEW);
         remove_folder(&aside)?;
         make_folder(&aside)?;

@@ -38,8 +38,12 @@ pub(super) fn read(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Vec<Sxp> {
             Some("tap" | "tap2") => devices.push(tap(form, place.take())),
             Some("vif") => devices.push(vif(form)),
             Some("pci") => devices.push(pci(form)),
-            Some(class) if CLASSES.contains(&class) => devices.push(with_uuid(form.items().to_vec())),
-            other => faults.push(ConfigFault::DeviceClass { class: other.unwrap_or_default().to_owned() }),
+            other => {
+                if !other.is_some_and(|class| CLASSES.contains(&class)) {
+                    faults.push(ConfigFault::DeviceClass { class: other.unwrap_or_default().to_owned() });
+                }
+                devices.push(with_uuid(form.items().to_vec()));
+            }
         }
     }
     refuse_doubles(&devices, faults);
@@ -48,7 +52,8 @@ pub(super) fn read(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Vec<Sxp> {
 
 /// In the order in which they are shown and stored; those of a class keep theirs.
 pub(super) fn sort(devices: &mut [Sxp]) {
-    devices.sort_by_key(|form| CLASSES.iter().position(|class| form.name() == Some(class)));
+    let place = |form: &Sxp| CLASSES.iter().position(|class| form.name() == Some(class));
+    devices.sort_by_key(|form| place(form).unwrap_or(CLASSES.len()));
 }
 
 fn new_uuid() -> Sxp {

@@ -116,6 +116,28 @@ const CLASSIC: [(&str, &str); 7] = [
 impl ManagedConfig {
     /// Reads and completes a tree; all faults, the first one found first.
     pub fn from_sxp(tree: &Sxp) -> Result<Self, Vec<ConfigFault>> {
+        let (config, faults) = Self::read(tree);
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
+
+    /// The same of one that is stored. Older versions of the original did not refuse all that the last one did; such a
+    /// domain is not lost, its start names the faults.
+    pub fn from_stored(tree: &Sxp) -> Result<Self, Vec<ConfigFault>> {
+        let (config, mut faults) = Self::read(tree);
+        faults.retain(|fault| {
+            !matches!(
+                fault,
+                ConfigFault::VbdTwice { .. }
+                    | ConfigFault::UnameTwice { .. }
+                    | ConfigFault::MacTwice { .. }
+                    | ConfigFault::DeviceClass { .. }
+                    | ConfigFault::CpusNotVcpus
+            )
+        });
+        if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
+
+    fn read(tree: &Sxp) -> (Self, Vec<ConfigFault>) {
         let mut faults = Vec::new();
         let tree = &with_classic_keys(tree);
         let name = config::name(tree, &mut faults);
@@ -129,12 +151,9 @@ impl ManagedConfig {
         let image = image::read(tree, &mut devices, &mut kept);
         kept.retain(is_kept);
         devices::sort(&mut devices);
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         let text = |key: &str| tree.value(key).and_then(Sxp::atom).unwrap_or_default();
         let int = |key: &str, default| tree.value(key).and_then(Sxp::int).unwrap_or(default);
-        Ok(Self {
+        let config = Self {
             uuid,
             name,
             memory_mib,
@@ -150,7 +169,8 @@ impl ManagedConfig {
             image,
             devices,
             kept,
-        })
+        };
+        (config, faults)
     }
 
     /// What this version starts, or everything in it that it can't start yet.

@@ -134,3 +134,18 @@ fn what_the_original_refused_is_refused_with_its_texts() {
     );
     assert_eq!(faults("()")[0], "memory_dynamic_max must be greater than zero");
 }
+
+#[test]
+fn a_stored_domain_is_not_lost_for_what_older_versions_did_not_refuse() {
+    let text = "(domain (name a) (memory 64) (vcpus 2) (cpus (0 1 2)) (image (linux (kernel /k)))
+        (device (vbd (uname phy:a) (dev hda) (mode r))) (device (vbd (uname phy:a) (dev hda) (mode r)))
+        (device (vtpm (instance 1))))";
+    let tree = &xend_api::sxp::parse(text).unwrap()[0];
+    assert_eq!(ManagedConfig::from_sxp(tree).unwrap_err().len(), 4);
+    let config = ManagedConfig::from_stored(tree).unwrap();
+    let shown = config.shown(PowerState::Halted, Devices::Shown).to_string();
+    assert!(shown.contains("(device (vtpm (instance 1) (uuid "), "{shown}");
+    let texts: Vec<String> = config.to_config().unwrap_err().iter().map(ToString::to_string).collect();
+    assert!(texts.iter().any(|text| text.contains("vtpm")), "{texts:?}");
+    assert!(texts.iter().any(|text| text.contains("already defined")), "{texts:?}");
+}
