@@ -328,7 +328,7 @@ fn the_next_daemon_knows_them_and_which_of_them_run() {
 fn a_domain_that_runs_wins_over_a_stored_one_of_its_name() {
     let host = Host::new();
     let daemon = host.daemon();
-    let domid = daemon.create(&host.config("vm1"));
+    let domid = daemon.start_domain(&host.config("vm1"), "vm1");
     daemon.kill();
     let folder = stored(&host, OTHER).parent().unwrap().to_owned();
     fs::create_dir_all(&folder).unwrap();
