@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use xend_api::sxp::parse_one;
 use xm::domfile::convert::{Surroundings, domain};
 use xm::domfile::world::Imagined;
-use xm::domfile::{Scope, Settings, Source, run};
+use xm::domfile::{Places, Scope, Settings, Source, run};
 
 fuzz_target!(|data: &[u8]| {
     let source = Source::new("/etc/xen/a.cfg", data);
@@ -26,11 +26,21 @@ fuzz_target!(|data: &[u8]| {
         xauthority: "/root/.Xauthority".to_owned(),
         console: false,
         exists: |_| true,
+        real_path: |path| Some(path.to_owned()),
+        pci_functions: |_| vec![0, 3],
+        scsi_units: Vec::new,
     };
     match domain(&settings, &around) {
         Ok(converted) => {
             parse_one(&converted.sxp.to_pretty(80)).expect("what xm prints is readable");
         }
-        Err(error) => assert!(!error.to_string().is_empty()),
+        Err(findings) => {
+            // Each is shown where the file writes it.
+            let places = Places::of(&source);
+            for finding in &findings {
+                assert!(!finding.error.to_string().is_empty());
+                let _ = places.entry(finding.variable, finding.entry.unwrap_or(0), None);
+            }
+        }
     }
 });
