@@ -1,12 +1,15 @@
 //! The installed tree: static programs, scripts, settings, examples, where a package puts them.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use lab::cache::workspace;
+
+use crate::progress::Steps;
 
 /// What is built in release form; the target is named so that `+crt-static` leaves build scripts alone.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -39,13 +42,14 @@ pub(crate) enum Build {
 }
 
 /// Installs everything below `destdir`.
-pub(crate) fn install(destdir: &Path, build: Build) -> Result<()> {
+pub(crate) fn install(destdir: &Path, build: Build, steps: &Steps) -> Result<()> {
     if build == Build::Make {
-        cargo_build(&["build", "-p", "xend", "--bins"], &[])?;
+        cargo_build(&["build", "-p", "xend", "--bins"], &[], steps)?;
         for (package, program) in STARTED_OFTEN {
             cargo_build(
                 &["rustc", "-p", package, "--bin", program],
                 &["--", "-C", "relocation-model=static"],
+                steps,
             )?;
         }
     }
@@ -96,9 +100,9 @@ fn files(folder: &str) -> Result<Vec<(PathBuf, String)>> {
 }
 
 /// The agent of the lab: static too, and no part of the product.
-pub(crate) fn agent(build: Build) -> Result<PathBuf> {
+pub(crate) fn agent(build: Build, steps: &Steps) -> Result<PathBuf> {
     if build != Build::Keep {
-        cargo_build(&["build", "-p", "lab", "--bin", "lab-agent"], &[])?;
+        cargo_build(&["build", "-p", "lab", "--bin", "lab-agent"], &[], steps)?;
     }
     let agent = built("lab-agent");
     ensure!(agent.exists(), "the lab's agent has not been built yet: leave out --no-build");
@@ -129,16 +133,32 @@ pub(crate) fn cargo() -> Command {
 }
 
 /// `what` is the subcommand with its arguments; `flags` come last: those behind `--` are for the compiler of the program.
-fn cargo_build(what: &[&str], flags: &[&str]) -> Result<()> {
-    let output = cargo()
+fn cargo_build(what: &[&str], flags: &[&str], steps: &Steps) -> Result<()> {
+    let mut child = cargo()
         .args(what)
-        .args(["--release", "--quiet", "--target", TARGET])
+        .args(["--release", "--target", TARGET])
         .args(flags)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .output()
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_PROGRESS_WHEN", "never")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("cannot build {}:\n{}", what.join(" "), String::from_utf8_lossy(&output.stderr));
+    let mut said = String::new();
+    for line in BufReader::new(child.stderr.take().context("cargo has no output")?).lines() {
+        let line = line.context("cannot read what cargo says")?;
+        // A cold build takes minutes: whoever waits sees that something happens.
+        if let Some(doing) = ["Compiling ", "Downloaded "].iter().find(|word| line.trim().starts_with(*word))
+        {
+            let package = line.trim().trim_start_matches(doing).split(' ').next().unwrap_or_default();
+            steps.detail(package);
+        }
+        said += &line;
+        said.push('\n');
+    }
+    if !child.wait().context("cannot wait for cargo")?.success() {
+        bail!("cannot build {}:\n{said}", what.join(" "));
     }
     Ok(())
 }

@@ -41,16 +41,16 @@ impl SuiteOutcome {
 }
 
 /// Builds and installs what a host needs.
-pub(crate) fn prepare(build: Build) -> Result<HostOptions> {
+pub(crate) fn prepare(build: Build, steps: &Steps) -> Result<HostOptions> {
     if build == Build::Bare {
-        return Ok(HostOptions::new(&install::agent(build)?));
+        return Ok(HostOptions::new(&install::agent(build, steps)?));
     }
     let tree = install::own_folder()?.join("tree");
     if tree.exists() {
         fs::remove_dir_all(&tree).with_context(|| format!("cannot remove {}", tree.display()))?;
     }
-    install::install(&tree, build)?;
-    let mut options = HostOptions::new(&install::agent(build)?);
+    install::install(&tree, build, steps)?;
+    let mut options = HostOptions::new(&install::agent(build, steps)?);
     options.installed = Some(tree);
     Ok(options)
 }
@@ -88,7 +88,7 @@ pub(crate) fn shell(suite: Suite, build: Build) -> Result<ExitCode> {
 pub(crate) fn prepared(build: Build) -> Result<HostOptions> {
     let steps = progress::Steps::new();
     steps.step("building static release programs");
-    let options = prepare(build);
+    let options = prepare(build, &steps);
     if options.is_ok() {
         steps.finish()
     } else {

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use lab::Suite;
+use lab::{Progress, Suite};
 
 fn main() -> ExitCode {
     match dispatch(&interface().get_matches()) {
@@ -55,7 +55,10 @@ fn dispatch(matches: &ArgMatches) -> Result<ExitCode> {
         }
         "install" => {
             let destdir = options.get_one::<PathBuf>("destdir").context("clap requires --destdir")?;
-            install::install(destdir, build(options))?;
+            let steps = progress::Steps::new();
+            steps.step("building static release programs");
+            install::install(destdir, build(options), &steps)?;
+            steps.finish();
             Ok(ExitCode::SUCCESS)
         }
         _ => deps::run(),

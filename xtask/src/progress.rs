@@ -26,6 +26,15 @@ impl Steps {
         Self { begun: Instant::now(), current: Mutex::new(None), bar }
     }
 
+    /// What the current step is about just now; only seen on a terminal.
+    pub(crate) fn detail(&self, what: &str) {
+        if let (Some(bar), Some((step, _))) =
+            (&self.bar, &*self.current.lock().unwrap_or_else(|e| e.into_inner()))
+        {
+            bar.set_message(format!("{step}: {what}"));
+        }
+    }
+
     /// The last step has been done.
     pub(crate) fn finish(&self) {
         self.close("✓");

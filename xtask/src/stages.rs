@@ -58,7 +58,7 @@ fn lab_stages(suites: &[Suite]) -> Result<Vec<Stage>> {
     let begun = Instant::now();
     let steps = Steps::new();
     steps.step("install: static release programs");
-    let prepared = lab_run::prepare(Build::Make);
+    let prepared = lab_run::prepare(Build::Make, &steps);
     let failed = usize::from(prepared.is_err());
     if failed == 0 {
         steps.finish()
