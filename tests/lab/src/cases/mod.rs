@@ -6,6 +6,7 @@
 mod articles;
 mod footprint;
 mod guest;
+mod managed;
 mod refusals;
 mod restart;
 mod rounds;
@@ -33,7 +34,8 @@ enum Needs {
     Xend,
 }
 
-const CASES: [&[Case]; 5] = [xl::CASES, articles::CASES, refusals::CASES, restart::CASES, rounds::CASES];
+const CASES: [&[Case]; 6] =
+    [xl::CASES, articles::CASES, refusals::CASES, restart::CASES, managed::CASES, rounds::CASES];
 
 /// How a case ended.
 #[derive(Debug)]
