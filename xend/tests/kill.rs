@@ -7,8 +7,9 @@ mod harness;
 
 use std::{cell::Cell, time::Duration};
 
-use harness::{Config, Daemon, Host, Killed};
+use harness::{Config, Daemon, Host, Killed, Setup, eventually};
 use hypervisor::ShutdownCode;
+use xend::settings::Settings;
 use xend_api::Sxp;
 
 const DEVICES: usize = 3;
@@ -162,6 +163,50 @@ fn a_daemon_killed_anywhere_in_a_restart_brings_the_domain_back() {
             daemon.devices_connect(host, domid, DEVICES);
         },
     );
+}
+
+#[test]
+fn a_domain_whose_creator_is_not_heard_of_again_is_taken_away() {
+    let host = Host::new();
+    let settings = Settings {
+        creator_limit: Duration::ZERO,
+        device_create_timeout: Duration::from_secs(1),
+        ..Settings::default()
+    };
+    let daemon = host.daemon_with(Setup { settings, ..Setup::default() });
+    let nothing = host.traces();
+    daemon.create(&config(&host));
+    eventually("it goes", || daemon.tree("vm1").is_none().then_some(()));
+    host.is_as(&nothing, "when the creator has gone");
+    // One whose creator was told stays, paused as it may have been meant to be.
+    daemon.create(&config(&host));
+    daemon.ask("xend.domain.waitForDevices", "vm1").unwrap();
+    let alone = daemon.create(&host.config("vm2"));
+    eventually("the other one goes", || daemon.tree("vm2").is_none().then_some(()));
+    works(&host, &daemon, "after the limit");
+    assert!(host.domid_of("vm1").unwrap() < alone);
+}
+
+#[test]
+fn domain_0_is_never_taken_for_a_domain_of_ours() {
+    let host = Host::new();
+    let daemon = host.daemon();
+    let nil = "(uuid 00000000-0000-0000-0000-000000000000)";
+    daemon.create_fault(&host.config("vm1").with(nil));
+    daemon.call("xend.domain.new", &[host.config("vm1").with(nil).tree()]).unwrap_err();
+    // A record that says so all the same, from whoever wrote it, finds no domain.
+    daemon.create(&host.config("vm1"));
+    daemon.ask("xend.domain.waitForDevices", "vm1").unwrap();
+    let uuid = daemon.tree("vm1").unwrap().value("uuid").and_then(Sxp::atom).unwrap();
+    daemon.kill();
+    let records = host.places.records();
+    let file = std::fs::read_dir(&records).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace(&uuid, "00000000-0000-0000-0000-000000000000")).unwrap();
+    let daemon = host.daemon();
+    assert_eq!(daemon.names(), ["Domain-0", "vm1"]);
+    daemon.stop();
+    assert_eq!(host.node("/local/domain/0/control/shutdown"), None);
 }
 
 /// Leaves what a daemon leaves that is killed so many side effects into a creation.

@@ -475,6 +475,25 @@ fn a_delete_while_it_starts_and_a_start_while_it_is_deleted_do_not_meet() {
 }
 
 #[test]
+fn what_older_versions_stored_is_listed_and_what_is_too_long_is_not_stored() {
+    let host = Host::new();
+    let path = stored(&host, UUID);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let twice = "(device (vbd (uname phy:/dev/a) (dev xvda) (mode r))) (device (vbd (uname phy:/dev/a) (dev xvdb) (mode r)))";
+    let text = format!("(domain (uuid {UUID}) (name old) (memory 64) (image (linux (kernel /k))) {twice})");
+    fs::write(&path, text).unwrap();
+    let daemon = host.daemon();
+    assert_eq!(daemon.names(), ["Domain-0", "old"]);
+    let fault = start(&daemon, "old").unwrap_err();
+    assert!(fault.text.contains("already defined"), "{fault:?}");
+    // What the next daemon would refuse to read is refused now.
+    let long = format!("(description '{}')", "x".repeat(5 << 20));
+    let fault = new_fault(&daemon, &config(&host).with(&long));
+    assert!(format!("{fault:?}").contains("4 MiB"), "{fault:?}");
+    assert_eq!(daemon.names(), ["Domain-0", "old"]);
+}
+
+#[test]
 fn a_full_disk_keeps_a_domain_from_being_defined_and_no_other_from_running() {
     let host = Host::new();
     let daemon = host.daemon();

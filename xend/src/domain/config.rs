@@ -9,7 +9,7 @@ use xend_api::Sxp;
 use super::{ExitActions, VbdConfig, VifConfig};
 
 /// Most vcpus a PV domain gets here.
-const MAX_VCPUS: u32 = 8192;
+pub(super) const MAX_VCPUS: u32 = 8192;
 /// Most memory, MiB: 16 TiB.
 const MAX_MEMORY_MIB: u64 = 16 << 20;
 /// Image keys that have a field of their own in [`ImageConfig`].
@@ -39,6 +39,8 @@ pub enum ConfigFault {
     CpusNotVcpus,
     #[error("cannot read the processors {text:?}: wanted numbers and ranges, as in 0-3,^1")]
     Cpus { text: String },
+    #[error("cannot pin the vcpus: cpus names more than {most} processors in all")]
+    CpusTooMany { most: usize },
     #[error("Invalid event handling mode: {event}")]
     ExitAction { event: String },
     #[error("Block device must have physical details specified")]
@@ -257,7 +259,8 @@ pub(super) fn uuid(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Uuid {
     let Some(text) = tree.value("uuid").and_then(Sxp::atom).filter(|text| !text.is_empty()) else {
         return Uuid::new_v4();
     };
-    Uuid::parse_str(&text).unwrap_or_else(|_| {
+    // The nil UUID is domain 0's own handle in Xen: a domain of that name would be taken for it.
+    Uuid::parse_str(&text).ok().filter(|uuid| !uuid.is_nil()).unwrap_or_else(|| {
         faults.push(ConfigFault::Uuid { text });
         Uuid::nil()
     })

@@ -61,12 +61,16 @@ impl Manager {
     async fn take_over(&self, record: DomainRecord, infos: &[DomainInfo]) -> Option<oneshot::Receiver<()>> {
         let (name, uuid, phase) = (record.config.name.clone(), record.config.uuid, record.phase);
         let mut domain = Domain::new(record);
-        let there = infos.iter().find(|info| info.uuid == uuid);
+        let there = infos.iter().find(|info| info.uuid == uuid && info.domid != DomId::DOM0);
         let mut end = End::Open;
         if let Some(there) = there {
             domain.live = Some(Live::new(there.domid));
-            let runs = standing_of(Some(there)) == Standing::Running;
-            let came = matches!(phase, Phase::Starting | Phase::Restarting) && runs;
+            let came = match (phase, standing_of(Some(there))) {
+                (Phase::Starting | Phase::Restarting, Standing::Running) => true,
+                // Only one that ran can have ended.
+                (Phase::Starting, Standing::Ended(_)) => true,
+                _ => false,
+            };
             if phase == Phase::Live || came {
                 match recollect(&self.context, &mut domain, there.domid).await {
                     Ok(found) => end = found,

@@ -104,7 +104,8 @@ impl Manager {
     /// Every domain, managed ones that do not run included, by name.
     pub async fn everything(&self) -> Result<Vec<Known>, RequestError> {
         let live = self.list().await?;
-        let there: HashSet<Uuid> = live.iter().map(|listed| listed.info.uuid).collect();
+        let guests = live.iter().filter(|listed| listed.info.domid != DomId::DOM0);
+        let there: HashSet<Uuid> = guests.map(|listed| listed.info.uuid).collect();
         let halted = self.inactive(|config| !there.contains(&config.uuid)).await;
         let live = live.into_iter().map(|listed| Known::Live(Box::new(listed)));
         let mut everything: Vec<Known> = live.chain(halted.into_iter().map(Known::Inactive)).collect();

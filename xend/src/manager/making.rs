@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use tracing::{error, info};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
 use xend_api::classic::log as classic;
 use xenstore::{StoreError, paths};
 
@@ -37,7 +38,10 @@ impl Task {
         match self.bring_up(&plan(operation)).await {
             Ok(Made::Whole) => {
                 if completion == Completion::LeftPaused {
-                    (self.domain.record.phase, self.in_hand) = (Phase::Live, true);
+                    self.domain.record.phase = Phase::Live;
+                    let settings = self.context.settings();
+                    let patience = settings.device_create_timeout + settings.creator_limit;
+                    self.in_hand = Some(Instant::now() + patience);
                 }
                 info!(domid = self.domid_text(), name = %self.name(), ?completion, "created");
                 let next = if completion == Completion::Runs { self.finish().await } else { Next::Wait };
@@ -66,12 +70,20 @@ impl Task {
 
     /// Makes the domain one that a crash of the daemon leaves alone.
     pub(super) async fn settle(&mut self) -> Result<(), RequestError> {
-        if self.in_hand {
+        if self.in_hand.is_some() || self.unrecorded {
             let written = run(&self.context, &mut self.domain, &[Step::Record(Phase::Live)]).await;
             written.map_err(|source| self.failed("create", source))?;
-            self.in_hand = false;
+            (self.in_hand, self.unrecorded) = (None, false);
         }
         Ok(())
+    }
+
+    /// Whoever asked for the domain neither waited for its devices nor started it: a client that was killed. Nobody
+    /// else would start it.
+    pub(super) async fn give_up_on_creator(&mut self) -> Next {
+        self.in_hand = None;
+        warn!(domid = self.domid_text(), name = %self.name(), "its creator has gone without starting it: it is taken away");
+        self.undo().await
     }
 
     /// Takes the domain away and makes it again; its devices are connected before it runs, as a client would do it.

@@ -165,9 +165,9 @@ pub fn check(phase: Phase, standing: Standing) -> Need {
         (Phase::Creating | Phase::Ending, _) => Need::Undo,
         // Only a start that came to its end makes it run.
         (Phase::Starting, Standing::Running) => Need::Finish,
-        (Phase::Starting, Standing::Absent | Standing::Paused | Standing::Ended(_) | Standing::Dying) => {
-            Need::Undo
-        }
+        // It ran, or it could not have ended: only its record is behind.
+        (Phase::Starting, Standing::Ended(ending)) => Need::ActOnEnd(ending),
+        (Phase::Starting, Standing::Absent | Standing::Paused | Standing::Dying) => Need::Undo,
         // Only the one that came again runs: the one that went had ended.
         (Phase::Restarting, Standing::Running) => Need::Finish,
         (Phase::Restarting, Standing::Absent | Standing::Paused | Standing::Ended(_) | Standing::Dying) => {
@@ -250,7 +250,12 @@ mod tests {
         for standing in STANDINGS {
             assert_eq!(check(Phase::Creating, standing), Need::Undo);
             assert_eq!(check(Phase::Ending, standing), Need::Undo);
-            let wanted = if standing == Standing::Running { Need::Finish } else { Need::Undo };
+            let wanted = match standing {
+                Standing::Running => Need::Finish,
+                // One that ended has run: it is not lost for a record that is behind.
+                Standing::Ended(ending) => Need::ActOnEnd(ending),
+                Standing::Absent | Standing::Paused | Standing::Dying => Need::Undo,
+            };
             assert_eq!(check(Phase::Starting, standing), wanted);
             let wanted = if standing == Standing::Running { Need::Finish } else { Need::UndoAndCreate };
             assert_eq!(check(Phase::Restarting, standing), wanted);

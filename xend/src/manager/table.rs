@@ -274,7 +274,7 @@ impl Manager {
             shutdown_notice: None,
             retry: Retry::default(),
             unrecorded: false,
-            in_hand: false,
+            in_hand: None,
             put_off: VecDeque::new(),
             place: Some(Place { table: self.table.clone(), uuid }),
         };

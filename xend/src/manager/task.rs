@@ -81,7 +81,8 @@ pub(super) struct Task {
     pub(super) unrecorded: bool,
     /// Complete, but its creator has not been told so yet. The record on disk still says that it is being made: with
     /// the daemon goes the creator's request, and with that the domain, which nobody would start.
-    pub(super) in_hand: bool,
+    /// If the creator is not heard of again by this time, it has died.
+    pub(super) in_hand: Option<tokio::time::Instant>,
     /// Messages that came while a restart waited for its devices.
     pub(super) put_off: VecDeque<Message>,
     /// Given up before the answer to the request that ends the domain: whoever asked may use the name at once.
@@ -98,7 +99,7 @@ impl Task {
     /// Works until the domain is gone.
     pub(super) async fn work(mut self) {
         loop {
-            let (notice, again) = (self.shutdown_notice, self.retry.due());
+            let (notice, again, alone) = (self.shutdown_notice, self.retry.due(), self.in_hand);
             let next = match self.put_off.pop_front() {
                 Some(message) => self.handle(message).await,
                 None => tokio::select! {
@@ -108,6 +109,7 @@ impl Task {
                     },
                     () = sleep_until(notice) => self.notice_silence().await,
                     () = sleep_until(again) => self.look().await,
+                    () = sleep_until(alone) => self.give_up_on_creator().await,
                 },
             };
             if matches!(next, Next::End) {
@@ -363,7 +365,7 @@ impl Task {
         View {
             paused_by_admin: self.paused_by == PausedBy::Admin,
             preserved: self.preserved,
-            in_hand: self.in_hand,
+            in_hand: self.in_hand.is_some(),
             ..view_of(&self.domain)
         }
     }

@@ -58,7 +58,7 @@ fn find(
     match known {
         // A number that was ours and is somebody else's now: ours is gone, and Xen gives no UUID twice.
         Some(domid) => Ok(xen.info(domid)?.filter(|info| info.uuid == uuid)),
-        None => Ok(xen.list()?.into_iter().find(|info| info.uuid == uuid)),
+        None => Ok(xen.list()?.into_iter().find(|info| info.uuid == uuid && info.domid != DomId::DOM0)),
     }
 }
 

@@ -65,7 +65,7 @@ fn open(path: &Path) -> (LogFile, PathBuf) {
         Err(error) => {
             let other = std::env::temp_dir().join(format!("{}-xend.log", std::process::id()));
             eprintln!("cannot write {}: {error}; logging to {}", path.display(), other.display());
-            match LogFile::open(&other) {
+            match LogFile::open_new(&other) {
                 Ok(file) => (file, other),
                 Err(_) => (LogFile { path: other.clone(), file: None, length: 0 }, other),
             }
@@ -84,6 +84,12 @@ impl LogFile {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let length = file.metadata()?.len();
         Ok(Self { path: path.to_owned(), file: Some(file), length })
+    }
+
+    /// A file that is not there yet, in a folder that others can write to.
+    fn open_new(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Self { path: path.to_owned(), file: Some(file), length: 0 })
     }
 
     fn line(&mut self, text: &[u8]) -> io::Result<()> {

@@ -50,6 +50,8 @@ pub struct Settings {
     pub security_module: String,
     /// A domain that ends sooner than this after its start is not started again.
     pub restart_floor: Duration,
+    /// How long a client may be silent about a domain that it has made, beyond the time that devices may take.
+    pub creator_limit: Duration,
     /// After this long without an answer to a shutdown request the log says so.
     pub shutdown_notice: Duration,
 }
@@ -260,6 +262,7 @@ impl Default for Settings {
             pscsi_device_mask: vec!["*".to_owned()],
             security_module: "dummy".to_owned(),
             restart_floor: Duration::from_secs(60),
+            creator_limit: Duration::from_secs(60),
             shutdown_notice: Duration::from_secs(300),
         }
     }

@@ -29,8 +29,8 @@ const CHECKPOINT: &str = "checkpoint.chk";
 /// Ends of the names that only an interrupted change leaves.
 const NEW: &str = "new";
 const GONE: &str = "gone";
-/// More than any configuration has.
-const MAX_BYTES: u64 = 1 << 20;
+/// More than any configuration has: one number a line, the processors alone of a great domain need a MiB.
+const MAX_BYTES: u64 = 4 << 20;
 
 /// A managed domain that could not be read, written or removed.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +110,9 @@ impl ManagedStore {
     pub fn write(&self, config: &ManagedConfig) -> Result<(), ManagedError> {
         let folder = self.folder_of(config.uuid);
         let text = config.to_text();
+        if text.len() as u64 > MAX_BYTES {
+            return Err(ManagedError::Kind { path: folder, wanted: "a configuration of at most 4 MiB" });
+        }
         match fs::symlink_metadata(&folder) {
             Ok(there) if there.is_dir() => self.replace(&folder, &text),
             Ok(_) => Err(ManagedError::Kind { path: folder, wanted: "a folder" }),
@@ -268,7 +271,7 @@ fn read(folder: &Path) -> Result<ManagedConfig, ManagedError> {
     let file = options.open(&path).map_err(|source| failed(&path, source))?;
     let size = file.metadata().map_err(|source| failed(&path, source))?;
     if !size.is_file() || size.len() > MAX_BYTES {
-        return Err(kind(&path, "a file of at most 1 MiB"));
+        return Err(kind(&path, "a file of at most 4 MiB"));
     }
     let mut text = Vec::new();
     file.take(MAX_BYTES).read_to_end(&mut text).map_err(|source| failed(&path, source))?;
@@ -276,7 +279,7 @@ fn read(folder: &Path) -> Result<ManagedConfig, ManagedError> {
         sxp::parse_bytes(&text).map_err(|source| ManagedError::Syntax { path: path.clone(), source })?;
     let tree = forms.first().filter(|form| !form.items().is_empty());
     let tree = tree.ok_or_else(|| kind(&path, "(domain …)"))?;
-    let config = ManagedConfig::from_sxp(tree)
+    let config = ManagedConfig::from_stored(tree)
         .map_err(|faults| ManagedError::Config { path: path.clone(), faults })?;
     if config.uuid == uuid { Ok(config) } else { Err(ManagedError::Uuid { path }) }
 }

@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 
 use xend_api::Sxp;
 
-use crate::domain::ConfigFault;
+use crate::domain::{ConfigFault, config::MAX_VCPUS};
 
 /// Beyond the processors that Xen knows.
 const MOST: u32 = 8192;
 
+/// Processors in all lists together: those of a hundred vcpus on a great host. More would only be there to do harm.
+const MOST_TOGETHER: usize = 1 << 16;
+
 /// One list for each vcpu; an empty one means any processor.
 pub(super) fn read(tree: &Sxp, vcpus: u32, faults: &mut Vec<ConfigFault>) -> Vec<Sxp> {
+    let vcpus = vcpus.min(MAX_VCPUS) as usize;
+    let any = || vec![Sxp::List(Vec::new()); vcpus];
     let given = tree.value("cpus");
     // The deprecated `cpu` stands before everything else.
     let first = tree.value("cpu").and_then(Sxp::int).filter(|cpu| *cpu >= 0).map(|cpu| cpu.to_string());
@@ -20,49 +25,55 @@ pub(super) fn read(tree: &Sxp, vcpus: u32, faults: &mut Vec<ConfigFault>) -> Vec
         (_, [], Some(first)) => Some(first),
         _ => None,
     };
+    let mut left = MOST_TOGETHER;
     let mut list = |text: &str| {
-        ranges(text).unwrap_or_else(|| {
-            faults.push(ConfigFault::Cpus { text: text.to_owned() });
-            Sxp::List(Vec::new())
-        })
+        let list = ranges(text, &mut left);
+        if list.is_none() {
+            faults.push(ConfigFault::Cpus { text: text.chars().take(80).collect() });
+        }
+        list
     };
     if let Some(text) = one_text {
-        return vec![list(&text); vcpus as usize];
+        let Some(one) = list(&text) else { return any() };
+        if one.items().len() * vcpus > MOST_TOGETHER {
+            faults.push(ConfigFault::CpusTooMany { most: MOST_TOGETHER });
+            return any();
+        }
+        return vec![one; vcpus];
     }
     let items = given.map(Sxp::items).unwrap_or_default();
     if items.is_empty() {
-        return vec![Sxp::List(Vec::new()); vcpus as usize];
+        return any();
     }
-    let texts = items.iter().filter(|item| item.atom().is_some()).count();
-    let lists = items
-        .iter()
-        .map(|item| match item.atom() {
-            Some(text) => list(&text),
-            None => Sxp::List(item.items().iter().map(number).collect()),
-        })
-        .collect();
-    if texts > 0 && items.len() != vcpus as usize {
+    if items.iter().any(|item| item.atom().is_some()) && items.len() != vcpus {
         faults.push(ConfigFault::CpusNotVcpus);
+        return any();
     }
-    lists
+    let lists = items.iter().map(|item| match item.atom() {
+        Some(text) => list(&text),
+        None => Some(Sxp::List(item.items().iter().map(number).collect())),
+    });
+    // One fault is enough: what follows it is not worked out.
+    lists.collect::<Option<Vec<Sxp>>>().unwrap_or_else(any)
 }
 
 fn number(item: &Sxp) -> Sxp {
     item.int().map_or_else(|| item.clone(), Sxp::Int)
 }
 
-/// `0-3,^1,7`; `^N` takes N away from what stands before it.
-fn ranges(text: &str) -> Option<Sxp> {
+/// `0-3,^1,7`; `^N` takes N away from what stands before it. `left` is how many processors may still be named.
+fn ranges(text: &str, left: &mut usize) -> Option<Sxp> {
     let mut cpus = BTreeSet::new();
     let cpu = |text: &str| text.trim().parse::<u32>().ok().filter(|cpu| *cpu < MOST);
     for piece in text.split(',').map(str::trim).filter(|piece| !piece.is_empty()) {
         if let Some(without) = piece.strip_prefix('^') {
             cpus.remove(&cpu(without)?);
-        } else if let Some((first, last)) = piece.split_once('-') {
-            cpus.extend(cpu(first)?..=cpu(last)?);
-        } else {
-            cpus.insert(cpu(piece)?);
+            continue;
         }
+        let (first, last) = piece.split_once('-').unwrap_or((piece, piece));
+        let (first, last) = (cpu(first)?, cpu(last)?);
+        *left = left.checked_sub((last + 1).saturating_sub(first) as usize)?;
+        cpus.extend(first..=last);
     }
     Some(Sxp::List(cpus.into_iter().map(|cpu| Sxp::Int(cpu.into())).collect()))
 }
@@ -101,5 +112,11 @@ mod tests {
         assert_eq!(cpus("(cpus (0))").unwrap_err(), "vcpus and the item number of cpus are not same");
         assert!(cpus("(cpus 0-99999999)").is_err());
         assert!(cpus("(cpus some)").is_err());
+        // Named again and again, or for each of very many: refused before it takes memory or time.
+        assert!(cpus(&format!("(cpus '{}')", "0-8191,".repeat(100_000))).is_err());
+        let tree = xend_api::sxp::parse("(vm (cpus '0-4000'))").unwrap().remove(0);
+        let mut faults = Vec::new();
+        assert_eq!(read(&tree, u32::MAX, &mut faults).len(), MAX_VCPUS as usize);
+        assert_eq!(faults.len(), 1, "{faults:?}");
     }
 }
