@@ -137,8 +137,8 @@ impl Failure {
         let failure = match (user, refused) {
             (User::Other, true) => Self::error(texts::NEEDS_ROOT),
             (User::Other, false) => Self::error(texts::NEEDS_ROOT_IO),
-            (User::Root, true) => Self::error(texts::cannot_connect(errno.desc())),
-            (User::Root, false) => Self::error(texts::connection_failed(errno.desc())),
+            (User::Root, true) => Self::error(texts::cannot_connect(&strerror(errno))),
+            (User::Root, false) => Self::error(texts::connection_failed(&strerror(errno))),
         };
         failure.hint(if refused { start_hint(user) } else { None })
     }
@@ -201,6 +201,12 @@ fn start_hint(user: User) -> Option<&'static str> {
 /// Text from elsewhere on one line.
 fn on_one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// An error of the operating system in the words of the C library, as the original told them.
+pub fn strerror(errno: Errno) -> String {
+    let text = std::io::Error::from_raw_os_error(errno as i32).to_string();
+    text.split(" (os error ").next().unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]

@@ -69,6 +69,22 @@ fn the_life_cycle_commands_ask_what_the_original_asked() {
 }
 
 #[test]
+fn a_start_with_a_console_does_not_leave_the_domain_paused_when_the_daemon_is_lost_in_between() {
+    for paused in [false, true] {
+        let fake = Fake::new(|method, _| match method {
+            "domain.start" | "domain.unpause" => Reply::Result(Sxp::Nil),
+            _ => Reply::Die,
+        });
+        let ran = fake.run(if paused { &["start", "-cp", "pv1"][..] } else { &["start", "-c", "pv1"][..] });
+        assert_eq!(ran.status, 1, "{}", ran.err);
+        let calls = fake.take_calls();
+        assert_eq!(calls.first().map(String::as_str), Some("xend.domain.start(pv1, True)"));
+        let let_run = calls.iter().any(|call| call == "xend.domain.unpause(pv1)");
+        assert_eq!(let_run, !paused, "{calls:?}");
+    }
+}
+
+#[test]
 fn managed_domains_are_started_and_deleted_with_the_calls_of_the_original() {
     let fake = with_pv1("-b----");
     let cases: [(&[&str], &str); 7] = [

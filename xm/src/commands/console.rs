@@ -97,7 +97,7 @@ impl Attachment {
                 let program = helper(XENCONSOLE);
                 let error =
                     Command::new(&program).args([&domid.to_string(), "--num", &number.to_string()]).exec();
-                let reason = Errno::from_raw(error.raw_os_error().unwrap_or(0)).desc();
+                let reason = crate::report::strerror(Errno::from_raw(error.raw_os_error().unwrap_or(0)));
                 session.screen.line(&format!("{} :  {reason}", program.display()));
                 Err(Failure::silent(1))
             }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nix::errno::Errno;
 use xend_api::{Sxp, sxp};
 
 use super::host::Host;
@@ -11,7 +12,7 @@ use super::surroundings::surroundings;
 use crate::domfile::convert::{self, Finding};
 use crate::domfile::source::Place;
 use crate::domfile::{self, FileError, Ignored, Places, Scope, Settings, Source, Value, World, lexer};
-use crate::report::Failure;
+use crate::report::{Failure, strerror};
 use crate::screen::Screen;
 
 /// The file that is looked for when none is named.
@@ -115,7 +116,9 @@ pub(super) fn not_found(file: &str, path: &str) -> Failure {
 
 pub(super) fn read(path: &str) -> Result<Source, Failure> {
     let bytes = read_bounded(path, lexer::MAX_FILE).map_err(|errno| {
-        Failure::error(format!("[Errno {}] {}: {}", errno as i32, errno.desc(), xend_api::python::repr(path)))
+        let path = xend_api::python::repr(path);
+        let failure = Failure::error(format!("[Errno {}] {}: {path}", errno as i32, strerror(errno)));
+        failure.hint(silent_pipe(errno))
     })?;
     if bytes.starts_with(b"<") {
         let failure =
@@ -125,9 +128,16 @@ pub(super) fn read(path: &str) -> Result<Source, Failure> {
     Ok(Source::new(path, &bytes))
 }
 
+/// What a time limit that is over means for a file.
+fn silent_pipe(errno: Errno) -> Option<&'static str> {
+    (errno == Errno::ETIMEDOUT)
+        .then_some("it is a pipe that nobody writes to: name a file, or start its writer first")
+}
+
 fn read_sxp(file: &str) -> Result<Sxp, Failure> {
-    let bytes = read_bounded(file, sxp::MAX_BYTES)
-        .map_err(|errno| Failure::option(format!("Cannot read file {file}: {}", errno.desc())))?;
+    let bytes = read_bounded(file, sxp::MAX_BYTES).map_err(|errno| {
+        Failure::option(format!("Cannot read file {file}: {}", strerror(errno))).hint(silent_pipe(errno))
+    })?;
     let hint = Some("-F takes what `xm create -nq` or `xm list -l` printed; a domain file needs no option");
     let parsed = sxp::parse_bytes(&bytes)
         .map_err(|error| Failure::error(format!("cannot read {file}: {error}")).hint(hint))?;
