@@ -1,5 +1,7 @@
 //! The known name that a mistyped one is most like.
 
+use xend_api::slips;
+
 /// Longer words are nobody's slip.
 const LONGEST: usize = 64;
 /// A word of this length may stand for a longer name that contains it.
@@ -12,7 +14,8 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clo
     }
     let plain = plain(name);
     let allowed = 1 + plain.len() / 5;
-    let measured = known.clone().map(|candidate| (distance(&plain, &self::plain(candidate)), candidate));
+    let measured =
+        known.clone().map(|candidate| (slips::between(&plain, &self::plain(candidate)), candidate));
     if let Some((found, candidate)) = measured.min_by_key(|(found, _)| *found)
         && found <= allowed
         && found < plain.len()
@@ -26,26 +29,6 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clo
 /// Hyphens for underscores and small letters, which is where most slips are.
 fn plain(name: &str) -> String {
     name.to_ascii_lowercase().replace('_', "-")
-}
-
-/// How many letters have to be changed, added, left out, or swapped with their neighbour.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=to.len()).collect();
-    for (row, letter) in from.iter().enumerate() {
-        let mut now = vec![row + 1];
-        for (column, wanted) in to.iter().enumerate() {
-            let changed = last[column] + usize::from(letter != wanted);
-            let mut least = changed.min(last[column + 1] + 1).min(now[column] + 1);
-            if row > 0 && column > 0 && *letter == to[column - 1] && from[row - 1] == *wanted {
-                least = least.min(before[column - 1] + 1);
-            }
-            now.push(least);
-        }
-        before = std::mem::replace(&mut last, now);
-    }
-    last[to.len()]
 }
 
 #[cfg(test)]
