@@ -273,7 +273,7 @@ fn fragments_come_out_as_the_reference_shows_them() {
 #[test]
 fn bad_files_and_words_are_told_and_end_with_1() {
     let kernel = "kernel='/bin/sh'\n";
-    let cases: [(&str, &[&str], &str); 16] = [
+    let cases: [(&str, &[&str], &str); 17] = [
         ("kernel = '/no/such'", &[], "Error: Cannot find kernel \"/no/such\"\n"),
         ("kernel='/bin/sh'\nramdisk = 'x'", &[], "Error: Cannot find ramdisk \"x\"\n"),
         ("disk = ['phy:a,xvda']", &[], "Error: Invalid disk specifier: phy:a,xvda\n"),
@@ -283,6 +283,7 @@ fn bad_files_and_words_are_told_and_end_with_1() {
         ("vif = ['mac=1,']", &[], "Error:  should be a pair, separated by an equals sign.\n"),
         ("vif = 'foo'", &[], "Error: f should be a pair, separated by an equals sign.\n"),
         ("vfb = ['a=1']", &[], "Error: configuration option a unknown to vfbs\n"),
+        ("vfb = ['vnc=1,type=vfb']", &[], "Error: configuration option vfb unknown to vfbs\n"),
         ("nfs_root = '/r'", &[], "Error: Must set nfs root and nfs server\n"),
         ("ioports = ['xyz']", &[], "Error: Invalid i/o port range specifier: xyz\n"),
         ("pci = ['1']", &[], "Error: Failed to parse pci device: 1\n"),

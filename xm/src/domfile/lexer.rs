@@ -235,7 +235,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn blanks(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\x0c')) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\x0c')) {
             self.advance();
         }
     }
@@ -252,7 +252,9 @@ impl<'a> Lexer<'a> {
         let name = self.rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
         let after = self.rest[name..].trim_ascii_start();
         if name > 0 && after.starts_with(b"=") && !after.starts_with(b"==") {
-            return Err(Fault::syntax(opened, format!("`{}` is never closed", char::from(open))));
+            // Told here, not at the bracket: the original stumbled on this line, and its number goes first.
+            let what = format!("the `{}` of line {} is never closed", char::from(open), opened.line);
+            return Err(Fault::syntax(self.place, what));
         }
         Ok(())
     }
@@ -269,9 +271,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn continuation(&mut self, place: Place) -> Result<(), Fault> {
-        let after = &self.rest[1..];
-        let after = after.strip_prefix(b"\r").unwrap_or(after);
-        if !after.starts_with(b"\n") {
+        if !self.rest[1..].starts_with(b"\n") {
             return Err(Fault::syntax(place, "a `\\` must be the last character of its line"));
         }
         self.comment();
@@ -286,7 +286,6 @@ impl<'a> Lexer<'a> {
                 b' ' => width += 1,
                 b'\t' => width = (width / 8 + 1) * 8,
                 b'\x0c' => width = 0,
-                b'\r' => {}
                 _ => break,
             }
             self.advance();
@@ -446,7 +445,7 @@ mod tests {
         );
         assert_eq!(
             fault("disk = [ 'a',\n 'b'\nvif = [ '' ]\nx = $"),
-            "1:8 `[` is never closed; 4:5 unexpected character '$'"
+            "3:1 the `[` of line 1 is never closed; 4:5 unexpected character '$'"
         );
     }
 

@@ -174,9 +174,15 @@ pub fn truthy(value: &Sxp) -> bool {
     }
 }
 
-/// Python's `int('…')`: blanks around it and a sign are fine, nothing else.
+/// Python's `int('…')`: blanks around it, a sign and blanks behind the sign are fine, nothing else.
 fn whole(text: &str) -> Option<i64> {
-    text.trim().parse().ok()
+    let text = text.trim_ascii();
+    let digits = text.trim_start_matches(['+', '-']);
+    match &text[..text.len() - digits.len()] {
+        "" | "+" => digits.trim_ascii().parse().ok(),
+        "-" => format!("-{}", digits.trim_ascii()).parse().ok(),
+        _ => None,
+    }
 }
 
 fn plain(value: &Value, depth: usize, left: &mut usize) -> Option<Sxp> {
@@ -241,6 +247,13 @@ mod tests {
         let mut settings = Settings::new();
         let error = |result: Result<bool, SettingError>| result.unwrap_err().to_string();
         assert_eq!(error(settings.specify("memory", "0x10")), "Invalid value: 0x10");
+        for (text, number) in [("- 5", -5), (" +07 ", 7), ("-9223372036854775808", i64::MIN)] {
+            assert_eq!(settings.specify("memory", text), Ok(true));
+            assert_eq!(*settings.get("memory"), Sxp::Int(number));
+        }
+        for text in ["--5", "+-5", "-", "", "\u{a0}5"] {
+            assert_eq!(error(settings.specify("memory", text)), format!("Invalid value: {text}"));
+        }
         assert_eq!(error(settings.specify("usb", "1")), "Invalid value:1");
         assert_eq!(settings.specify("usb", "y"), Ok(true));
         assert_eq!(settings.specify("vmid", "1"), Ok(false));

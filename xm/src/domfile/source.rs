@@ -151,10 +151,11 @@ pub struct Source {
 }
 
 impl Source {
-    /// Takes the bytes of a file, whatever their encoding: strings of the language are bytes.
+    /// Takes the bytes of a file, whatever their encoding: strings of the language are bytes. Lines may end as on Unix,
+    /// on Windows or on an old Mac.
     pub fn new(path: &str, bytes: &[u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        Self { path: path.to_owned(), bytes: bytes.to_owned() }
+        Self { path: path.to_owned(), bytes: with_newlines(bytes) }
     }
 
     /// The path as opened.
@@ -196,6 +197,13 @@ impl Source {
         let indent = column.saturating_sub(skipped).min(line.chars().count());
         Shown { fault, line, indent }
     }
+}
+
+/// Every end of a line as a newline.
+fn with_newlines(bytes: &[u8]) -> Vec<u8> {
+    let before = std::iter::once(&0).chain(bytes);
+    let pairs = before.zip(bytes).filter(|pair| *pair != (&b'\r', &b'\n'));
+    pairs.map(|(_, byte)| if *byte == b'\r' { b'\n' } else { *byte }).collect()
 }
 
 /// Bytes as text: files that are not UTF-8 are from the years of ISO 8859-1.
@@ -243,6 +251,12 @@ mod tests {
         let source = Source::new("a", b"# gr\xfc\xdfe\nmemory = 1\n");
         let error = source.explain(Fault::syntax(Place { line: 1, column: 1 }, "unexpected end"));
         assert!(error.to_string().contains("gr\u{fc}\u{df}e"));
+    }
+
+    #[test]
+    fn lines_end_in_three_ways() {
+        let source = Source::new("a", b"a\r\nb\rc\n\nd\r\r\ne");
+        assert_eq!(source.bytes(), b"a\nb\nc\n\nd\n\ne");
     }
 
     #[test]

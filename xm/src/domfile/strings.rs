@@ -84,7 +84,6 @@ impl Reader {
             Some(b'\n') if !self.triple => {
                 return Err(Fault::syntax(self.start, "this string is not closed on its line"));
             }
-            Some(b'\r') if lexer.peek() == Some(b'\n') => {}
             Some(c) if c == quote && !self.triple => return Ok(false),
             Some(c) if c == quote && lexer.rest().starts_with(&[quote, quote]) => {
                 lexer.skip(2);
@@ -190,10 +189,6 @@ fn escape(lexer: &mut Lexer<'_>, prefix: Prefix, place: Place, value: &mut Vec<u
     let Some(c) = lexer.advance() else { return Ok(()) };
     let plain = match c {
         b'\n' => return Ok(()),
-        b'\r' if lexer.peek() == Some(b'\n') => {
-            lexer.advance();
-            return Ok(());
-        }
         b'\\' | b'\'' | b'"' => c,
         b'a' => 0x07,
         b'b' => 0x08,

@@ -157,7 +157,7 @@ fn all_syntax_errors_are_told_at_once() {
     let text = "name = 'a\nmemory = = 5\nif x\n    y = 1\nvif = [ ''\ndisk = []\nbreak\n";
     let error = run_text(text).unwrap_err();
     let places = std::iter::once(error.first.as_ref()).chain(&error.more).map(|shown| shown.fault.place.line);
-    assert_eq!(places.collect::<Vec<_>>(), [1, 2, 3, 5, 7]);
+    assert_eq!(places.collect::<Vec<_>>(), [1, 2, 3, 6, 7]);
     assert!(
         error.to_string().starts_with("Errors were found at line 1 while processing ./a.cfg:\n\tname = 'a\n")
     );

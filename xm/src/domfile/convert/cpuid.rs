@@ -10,7 +10,7 @@
 use xend_api::Sxp;
 
 use super::super::pydict::PyDict;
-use super::super::settings::Settings;
+use super::super::settings::{self, Settings};
 use super::faults::Faults;
 use super::{ConvertError, pairs};
 
@@ -20,8 +20,9 @@ const BITS: usize = 32;
 /// Replaces both variables by their tables.
 pub(super) fn replace(settings: &mut Settings, faults: &mut Faults) {
     for variable in ["cpuid", "cpuid_check"] {
-        if settings.truthy("cpuid") {
-            let table = table(settings, variable, faults);
+        let table = settings.truthy("cpuid").then(|| table(settings, variable, faults));
+        // A list without a single leaf stays what it was.
+        if let Some(table) = table.filter(settings::truthy) {
             settings.set(variable, table);
         }
     }
@@ -108,9 +109,11 @@ mod tests {
         let (settings, faults) = replaced(&[], &["1:eax=1"]);
         assert!(faults.into_findings().is_empty());
         assert_eq!(*settings.get("cpuid_check"), Sxp::List(vec!["1:eax=1".into()]));
-        let (settings, _) = replaced(&["none of the kind"], &["1:eax=1"]);
-        assert_eq!(*settings.get("cpuid"), Sxp::Struct(vec![]));
-        assert!(matches!(settings.get("cpuid_check"), Sxp::List(_)));
+        let (settings, _) = replaced(&["none of the kind"], &["1:eax=0x1"]);
+        assert_eq!(*settings.get("cpuid"), Sxp::List(vec!["none of the kind".into()]));
+        assert_eq!(settings.get("cpuid_check").to_string(), "\"{'1': {'eax': '0x1'}}\"");
+        let (settings, _) = replaced(&["1:eax=0x1"], &[]);
+        assert_eq!(*settings.get("cpuid_check"), Sxp::List(vec![]));
     }
 
     #[test]

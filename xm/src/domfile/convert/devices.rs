@@ -24,7 +24,7 @@ const VIF2_KEYS: [&str; 10] = [
     "max_bypasses",
 ];
 
-const VFB_KEYS: [&str; 15] = [
+const VFB_KEYS: [&str; 13] = [
     "vnc",
     "vnclisten",
     "vncdisplay",
@@ -38,8 +38,6 @@ const VFB_KEYS: [&str; 15] = [
     "videoram",
     "serial",
     "monitor",
-    "type",
-    "videotype",
 ];
 
 /// The disks.
@@ -58,18 +56,18 @@ pub(super) fn usb(settings: &Settings, faults: &mut Faults) -> Vec<Sxp> {
     pairs::each(settings, "vusb", faults, |spec| vusb(settings, spec))
 }
 
-/// The interfaces of both kinds, and warnings.
-pub(super) fn interfaces(settings: &Settings, faults: &mut Faults) -> (Vec<Sxp>, Vec<String>) {
+/// The interfaces of both kinds, and a warning.
+pub(super) fn interfaces(settings: &Settings, faults: &mut Faults) -> (Vec<Sxp>, Option<String>) {
     let mut made = pairs::each(settings, "vif", faults, |spec| interface(settings, "vif", &VIF_KEYS, spec));
     let written = match settings.get("vif") {
         Sxp::List(items) => items.len(),
         _ => made.len(),
     };
-    let (missing, warnings) = missing_vifs(settings, written);
+    let (missing, warning) = missing_vifs(settings, written, faults);
     made.extend((0..missing).map(|_| Sxp::form("vif", [])));
     let second = |spec: &str| interface(settings, "vif2", &VIF2_KEYS, spec);
     made.extend(pairs::each(settings, "vif2", faults, second));
-    (made, warnings)
+    (made, warning)
 }
 
 /// The framebuffers, each behind its keyboard.
@@ -99,17 +97,25 @@ fn disk(spec: &str, whole_string: bool) -> Result<Sxp, ConvertError> {
 }
 
 /// How many interfaces `nics` adds, and what it is told for.
-fn missing_vifs(settings: &Settings, written: usize) -> (usize, Vec<String>) {
+fn missing_vifs(settings: &Settings, written: usize, faults: &mut Faults) -> (usize, Option<String>) {
     let deprecated = "Warning: The nics option is deprecated.  Please";
-    match settings.get("nics").int() {
-        Some(0) => (0, vec![format!("{deprecated} remove it.")]),
-        Some(wanted @ 1..) => {
+    let removed = || Some(format!("{deprecated} remove it."));
+    match settings.get("nics") {
+        Sxp::Int(0) => (0, removed()),
+        Sxp::Int(wanted @ 1..) => {
             let warning = format!("{deprecated} use an empty vif entry instead:\n\n  vif = [ '' ]\n");
             // More interfaces than any guest can have are an error of the daemon, not a reason to fill the memory.
-            let wanted = usize::try_from(wanted).unwrap_or(usize::MAX).min(1024);
-            (wanted.saturating_sub(written), vec![warning])
+            let wanted = usize::try_from(*wanted).unwrap_or(usize::MAX).min(1024);
+            (wanted.saturating_sub(written), Some(warning))
         }
-        _ => (0, Vec::new()),
+        Sxp::Int(_) | Sxp::Nil => (0, None),
+        Sxp::Float(wanted) if *wanted == 0.0 => (0, removed()),
+        Sxp::Float(wanted) if *wanted < 0.0 || wanted.is_nan() => (0, None),
+        other => {
+            let error = ConvertError::NotANumber { variable: "nics", value: other.to_string() };
+            faults.variable("nics", error);
+            (0, None)
+        }
     }
 }
 
@@ -128,13 +134,13 @@ fn interface(
 
 fn vfb(settings: &Settings, around: &Surroundings, spec: &str) -> Result<Sxp, ConvertError> {
     let mut dict = pairs::dict(settings, "vfb", spec)?;
-    if let Some((key, _)) = dict.iter().find(|(key, _)| !VFB_KEYS.contains(key)) {
-        return Err(ConvertError::VfbKey { key: key.to_owned() });
-    }
     // `type=vnc` is how it was written up to 3.3. Set first and removed then: the order of the members shows it.
     if let Some(kind) = dict.get("type").map(str::to_owned) {
         dict.set(&kind, "1");
         dict.remove("type");
+    }
+    if let Some((key, _)) = dict.iter().find(|(key, _)| !VFB_KEYS.contains(key)) {
+        return Err(ConvertError::VfbKey { key: key.to_owned() });
     }
     let keymap = settings.text("keymap").filter(|keymap| !keymap.is_empty());
     let defaults = [

@@ -101,6 +101,14 @@ pub enum ConvertError {
         /// What it holds.
         value: String,
     },
+    /// A text was wanted.
+    #[error("cannot use {variable} = {found}: it is not a string")]
+    NotAString {
+        /// The variable.
+        variable: &'static str,
+        /// What it holds.
+        found: String,
+    },
     /// A list of strings was wanted.
     #[error("cannot use {variable}: entry {entry} is not a string but {found}")]
     NotText {
@@ -202,7 +210,7 @@ impl ConvertError {
             Self::InterfaceKey { variable: "vif", .. } => Some(
                 "known are type, mac, bridge, ip, script, backend, vifname, rate, model, accel, policy and label".to_owned(),
             ),
-            Self::NotText { .. } => Some("put quotes around it".to_owned()),
+            Self::NotText { .. } | Self::NotAString { .. } => Some("put quotes around it".to_owned()),
             Self::NfsWithoutServer => Some("set nfs_server to the address of the server".to_owned()),
             Self::IoPorts { .. } => Some("write it in hexadecimal without 0x, for example '3f8-3ff'".to_owned()),
             Self::Pci { .. } => Some("write 'BUS:SLOT.FUNCTION', for example '03:00.0'".to_owned()),

@@ -6,7 +6,7 @@ use xend_api::Sxp;
 
 use super::super::settings::Settings;
 use super::faults::Faults;
-use super::{ConvertError, Surroundings, pci};
+use super::{ConvertError, Surroundings, pairs, pci};
 
 /// The firmware that needs no path: the daemon finds it.
 const HVMLOADER: &str = "hvmloader";
@@ -84,9 +84,9 @@ pub(super) fn image(
             image.extend(file.map(|file| Sxp::pair(variable, file)));
         }
     }
-    image.extend(ip(settings).map(|ip| Sxp::pair("ip", ip)));
+    image.extend(ip(settings, faults).map(|ip| Sxp::pair("ip", ip)));
     if settings.truthy("root") {
-        let root = settings.text("root").unwrap_or_default();
+        let root = faults.check(("root", None), pairs::string(settings, "root")).unwrap_or_default();
         image.push(Sxp::pair("root", root.strip_prefix("root=").unwrap_or(&root)));
     }
     if settings.truthy("videoram") && settings.get("videoram").int() != Some(0) {
@@ -143,9 +143,12 @@ fn platform(settings: &Settings, functions: &[pci::Function], faults: &mut Fault
 /// folder. What a boot loader finds inside the guest's disk cannot be checked.
 fn file(settings: &Settings, around: &Surroundings, variable: &'static str) -> Result<Sxp, ConvertError> {
     let value = settings.get(variable);
-    let path = value.atom().unwrap_or_else(|| value.to_string());
+    if settings.truthy("bootloader") {
+        return Ok(value.clone());
+    }
+    let path = pairs::string(settings, variable)?;
     let loader = path == HVMLOADER && variable != "ramdisk";
-    if settings.truthy("bootloader") || loader || (path.contains('/') && (around.exists)(Path::new(&path))) {
+    if loader || (path.contains('/') && (around.exists)(Path::new(&path))) {
         return Ok(value.clone());
     }
     let here = around.current_dir.join(&path);
@@ -156,15 +159,15 @@ fn file(settings: &Settings, around: &Surroundings, variable: &'static str) -> R
 }
 
 /// The kernel's `ip=`, without that word.
-fn ip(settings: &Settings) -> Option<String> {
-    let text = |name: &str| settings.text(name).unwrap_or_default();
-    if !settings.truthy("ip") && text("dhcp") == "off" {
+fn ip(settings: &Settings, faults: &mut Faults) -> Option<String> {
+    if !settings.truthy("ip") && settings.get("dhcp").text() == Some("off") {
         return None;
     }
-    let server = Some(text("nfs_server")).filter(|server| !server.is_empty());
-    let server = server.unwrap_or_else(|| NO_SERVER.to_owned());
-    let (ip, gateway, netmask) = (text("ip"), text("gateway"), text("netmask"));
+    let mut text = |name| faults.check((name, None), pairs::string(settings, name)).unwrap_or_default();
+    let ip = text("ip");
     let ip = ip.strip_prefix("ip=").unwrap_or(&ip);
-    let (host, interface, dhcp) = (text("hostname"), text("interface"), text("dhcp"));
+    let server = if settings.truthy("nfs_server") { text("nfs_server") } else { NO_SERVER.to_owned() };
+    let (gateway, netmask, host) = (text("gateway"), text("netmask"), text("hostname"));
+    let (interface, dhcp) = (text("interface"), text("dhcp"));
     Some(format!("{ip}:{server}:{gateway}:{netmask}:{host}:{interface}:{dhcp}"))
 }

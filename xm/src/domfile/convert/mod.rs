@@ -124,13 +124,17 @@ pub fn domain(settings: &Settings, around: &Surroundings) -> Result<Converted, V
     vm.extend(security);
     let usb = devices::usb(settings, faults);
     let irqs = devices::irqs(settings, faults);
-    let (interfaces, warnings) = devices::interfaces(settings, faults);
+    let (interfaces, warning) = devices::interfaces(settings, faults);
     let framebuffers = devices::framebuffers(settings, around, faults);
     let devices = disks.into_iter().chain(pci::device(&functions)).chain(scsi).chain(usb).chain(ports);
     let devices = devices.chain(irqs).chain(interfaces).chain(tpm).chain(framebuffers);
     vm.extend(devices.map(|device| Sxp::form("device", [device])));
     let findings = std::mem::take(faults).into_findings();
-    if findings.is_empty() { Ok(Converted { sxp: Sxp::List(vm), warnings }) } else { Err(findings) }
+    if findings.is_empty() {
+        Ok(Converted { sxp: Sxp::List(vm), warnings: warning.into_iter().collect() })
+    } else {
+        Err(findings)
+    }
 }
 
 /// Everything before the boot loader.
@@ -146,11 +150,8 @@ fn head(settings: &Settings, faults: &mut Faults) -> Vec<Sxp> {
             vm.push(Sxp::form("backend", [Sxp::form(role, [])]));
         }
     }
-    for flag in ["localtime", "oos"] {
-        if settings.truthy(flag) {
-            vm.push(Sxp::pair(flag, 1));
-        }
-    }
+    let flags = ["localtime", "oos"].into_iter().filter(|name| settings.truthy(name));
+    vm.extend(flags.map(|name| Sxp::pair(name, settings.get(name).clone())));
     if settings.truthy("pool") {
         vm.push(Sxp::pair("pool_name", settings.get("pool").clone()));
     }
@@ -181,6 +182,9 @@ fn prepared(settings: &Settings, around: &Surroundings, faults: &mut Faults) -> 
 /// With `maxvcpus` the domain gets that many, of which the first `vcpus` are online.
 fn vcpus(settings: &Settings) -> Result<Vec<Sxp>, ConvertError> {
     if !settings.truthy("maxvcpus") {
+        if !settings.truthy("vcpus") {
+            return Ok(Vec::new());
+        }
         return Ok(vec![Sxp::pair("vcpus", settings.get("vcpus").clone())]);
     }
     let most = Sxp::pair("vcpus", settings.get("maxvcpus").clone());
@@ -296,6 +300,45 @@ mod tests {
             [("disk", Some(0)), ("disk", Some(2)), ("vscsi", None), ("kernel", None), ("vif", Some(0))];
         assert_eq!(found, expected);
         assert!(findings.iter().all(|one| one.error.hint().is_some()));
+    }
+
+    /// A domain with one variable set: its tree, or the first fault.
+    fn made(name: &str, value: impl Into<Sxp>) -> Result<String, String> {
+        let mut settings = Settings::new();
+        settings.set("kernel", "/k");
+        settings.set(name, value);
+        let converted = domain(&settings, &around()).map_err(|found| found[0].error.to_string())?;
+        Ok(converted.sxp.to_string())
+    }
+
+    #[test]
+    fn values_of_the_wrong_kind_are_refused_where_the_original_fell_over_them() {
+        let cases = [
+            ("kernel", Sxp::Int(7), "cannot use kernel = 7: it is not a string"),
+            ("ramdisk", Sxp::List(vec!["/r".into()]), "cannot use ramdisk = (/r): it is not a string"),
+            ("root", Sxp::Int(1), "cannot use root = 1: it is not a string"),
+            ("ip", Sxp::Int(10), "cannot use ip = 10: it is not a string"),
+            ("dhcp", Sxp::Int(1), "cannot use dhcp = 1: it is not a string"),
+            ("disk", Sxp::Int(0), "cannot use disk: it is not a list but 0"),
+            ("pci", Sxp::Float(-0.0), "cannot use pci: it is not a list but -0.0"),
+            ("nics", "2".into(), "cannot use nics = 2: it is not a number in the range of this variable"),
+            (
+                "nics",
+                Sxp::Float(1.0),
+                "cannot use nics = 1.0: it is not a number in the range of this variable",
+            ),
+        ];
+        for (name, value, expected) in cases {
+            assert_eq!(made(name, value), Err(expected.to_owned()));
+        }
+        assert!(made("nics", Sxp::Float(-1.5)).is_ok() && made("dhcp", "dhcp").is_ok());
+    }
+
+    #[test]
+    fn flags_keep_what_was_written_and_no_processors_are_not_told() {
+        let tree = made("localtime", 2).unwrap();
+        assert!(tree.contains("(vcpus 1) (localtime 2) (oos 1)"), "{tree}");
+        assert!(!made("vcpus", 0).unwrap().contains("(vcpus"));
     }
 
     #[test]

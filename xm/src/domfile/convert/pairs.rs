@@ -3,7 +3,7 @@
 use xend_api::Sxp;
 
 use super::super::pydict::PyDict;
-use super::super::settings::{Settings, truthy};
+use super::super::settings::Settings;
 use super::ConvertError;
 use super::faults::Faults;
 
@@ -30,11 +30,20 @@ pub(super) fn entries(settings: &Settings, variable: &'static str, faults: &mut 
             entries
         }
         Sxp::Text(text) => text.chars().map(|c| (None, c.to_string())).collect(),
-        other if !truthy(other) => Vec::new(),
+        Sxp::Nil => Vec::new(),
         other => {
             faults.variable(variable, ConvertError::NotAList { variable, found: other.to_string() });
             Vec::new()
         }
+    }
+}
+
+/// The text of a variable that takes nothing else; an unset one has none.
+pub(super) fn string(settings: &Settings, variable: &'static str) -> Result<String, ConvertError> {
+    match settings.get(variable) {
+        Sxp::Text(text) => Ok(text.clone()),
+        Sxp::Nil => Ok(String::new()),
+        other => Err(ConvertError::NotAString { variable, found: other.to_string() }),
     }
 }
 
@@ -57,17 +66,17 @@ pub(super) fn is_string(settings: &Settings, variable: &str) -> bool {
 /// The pairs of a text; blanks around keys and values do not count, the later of two equal keys does.
 pub(super) fn dict(settings: &Settings, variable: &'static str, text: &str) -> Result<PyDict, ConvertError> {
     let mut dict = PyDict::default();
-    let text = text.trim();
+    let text = text.trim_ascii();
     if text.is_empty() {
         return Ok(dict);
     }
     for item in text.split(',') {
         let (key, value) = item.split_once('=').ok_or_else(|| ConvertError::NotAPair {
             variable,
-            item: item.trim().to_owned(),
+            item: item.trim_ascii().to_owned(),
             whole_string: is_string(settings, variable),
         })?;
-        dict.set(key.trim(), value.trim());
+        dict.set(key.trim_ascii(), value.trim_ascii());
     }
     Ok(dict)
 }

@@ -110,8 +110,7 @@ pub(super) fn functions(settings: &Settings, around: &Surroundings, faults: &mut
 
 fn parse(spec: &str, around: &Surroundings) -> Result<Vec<Function>, ConvertError> {
     let wrong = || ConvertError::Pci { spec: spec.to_owned() };
-    let text = spec.trim();
-    let split = address(text, 3).or_else(|| address(text, 2));
+    let split = address(spec, 3).or_else(|| address(spec, 2));
     let (place, rest) = split.ok_or_else(wrong)?;
     let (wanted, rest) = function_text(rest).ok_or_else(wrong)?;
     let (vslot, rest) = match rest.strip_prefix('@') {
@@ -123,7 +122,9 @@ fn parse(spec: &str, around: &Surroundings) -> Result<Vec<Function>, ConvertErro
         None => (None, rest),
     };
     let options = match rest.strip_prefix(',') {
-        Some(options) => options.split(',').map(option).collect::<Result<Vec<_>, _>>()?,
+        Some(options) => {
+            options.split(',').filter(|text| !text.is_empty()).map(option).collect::<Result<Vec<_>, _>>()?
+        }
         None if rest.is_empty() => Vec::new(),
         None => return Err(wrong()),
     };
@@ -138,7 +139,7 @@ fn parse(spec: &str, around: &Surroundings) -> Result<Vec<Function>, ConvertErro
     };
     let mapped =
         with_function_0(mapped).ok_or_else(|| ConvertError::PciNoFunction0 { spec: spec.to_owned() })?;
-    let key = text.split(',').next().unwrap_or_default();
+    let key = spec.split(',').next().unwrap_or_default();
     let one = |mapped: Mapped| Function {
         place,
         function: mapped.physical,
@@ -213,20 +214,20 @@ fn numbers(text: &str) -> Option<Vec<Mapped>> {
     Some(found)
 }
 
-/// A guest must see a function 0, so the lowest that was left to us becomes it; that one comes last, which is when the
-/// guest looks.
+/// A guest must see a function 0, so the lowest that was left to us becomes it; the highest that it sees comes first,
+/// function 0 last, which is when the guest looks.
 fn with_function_0(mut mapped: Vec<Mapped>) -> Option<Vec<Mapped>> {
     if mapped.iter().all(|one| one.seen_as != 0) {
         let automatic = mapped.iter_mut().filter(|one| one.automatic);
         automatic.min_by_key(|one| one.physical)?.seen_as = 0;
     }
-    mapped.sort_by_key(|one| one.seen_as == 0);
+    mapped.sort_by_key(|one| std::cmp::Reverse(one.seen_as));
     Some(mapped)
 }
 
 fn option(text: &str) -> Result<(String, String), ConvertError> {
-    let wrong = || ConvertError::PciOption { option: text.trim().to_owned() };
-    let (key, value) = text.trim().split_once('=').ok_or_else(wrong)?;
+    let wrong = || ConvertError::PciOption { option: text.to_owned() };
+    let (key, value) = text.split_once('=').ok_or_else(wrong)?;
     let fine = matches!(key, "msitranslate" | "power_mgmt") && matches!(value, "0" | "1" | "yes" | "no");
     if fine { Ok((key.to_owned(), value.to_owned())) } else { Err(wrong()) }
 }
@@ -252,13 +253,15 @@ mod tests {
         let cases = [
             ("03:00.2", "2>100"),
             ("0000:03:00.0", "0>100"),
-            ("03:00.0-2@5", "1>29 2>2a 0>28"),
+            ("03:00.0-2@5", "2>2a 1>29 0>28"),
+            ("03:00.0,1=3,2", "1>103 2>102 0>100"),
             ("0000,3,0,1", "1>100"),
             ("03:00.1=0,2", "2>102 1>100"),
             ("03:00.0,2,msitranslate=0", "2>102 0>100"),
-            ("03:00.2-0=0-2", "1>101 0>102 2>100"),
-            ("04:00.*", "1>101 3>103 0>100"),
-            (" 04:00.1 ", "1>100"),
+            ("03:00.2-0=0-2", "0>102 1>101 2>100"),
+            ("03:00.1,2,3", "3>103 2>102 1>100"),
+            ("03:00.0,,msitranslate=0,", "0>100"),
+            ("04:00.*", "3>103 1>101 0>100"),
         ];
         for (spec, expected) in cases {
             assert_eq!(read(spec).as_deref(), Ok(expected), "{spec}");
@@ -276,7 +279,9 @@ mod tests {
             ("03:00.0x", "Failed to parse pci device: 03:00.0x"),
             ("333:00.0", "Failed to parse pci device: 333:00.0"),
             ("03:00.0,msitranslate=2", "Invalid pci option msitranslate=2: "),
-            ("03:00.0,", "Invalid pci option : "),
+            ("03:00.0, power_mgmt=1", "Invalid pci option  power_mgmt=1: "),
+            ("03:00.0,msitranslate", "Invalid pci option msitranslate: "),
+            (" 03:00.1", "Failed to parse pci device:  03:00.1"),
             ("03:00.1=1", "Virtual device does not include virtual function 0: 03:00.1=1"),
             ("05:00.*", "cannot find any function of PCI device 05:00.* on this host"),
         ];

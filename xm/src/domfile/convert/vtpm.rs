@@ -8,6 +8,9 @@ use super::{ConvertError, pairs};
 
 /// `(vtpm …)` of the first entry.
 pub(super) fn device(settings: &Settings, faults: &mut Faults) -> Option<Sxp> {
+    if !settings.truthy("vtpm") {
+        return None;
+    }
     let forms = pairs::each(settings, "vtpm", faults, |spec| form(settings, spec));
     forms.into_iter().next()
 }
