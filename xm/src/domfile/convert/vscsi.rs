@@ -67,7 +67,10 @@ fn parse(text: &str) -> Result<Spec, ConvertError> {
         }
         _ => return Err(wrong()),
     };
-    if physical.is_empty() || (*virtual_address != "host" && address(virtual_address).is_none()) {
+    if *virtual_address != "host" && address(virtual_address).is_none() {
+        return Err(ConvertError::Vscsi { spec: (*virtual_address).to_owned() });
+    }
+    if physical.is_empty() {
         return Err(wrong());
     }
     Ok(Spec { physical: (*physical).to_owned(), virtual_address: (*virtual_address).to_owned(), backend })
@@ -225,7 +228,7 @@ mod tests {
                 "The physical device \"st0\" cannot define because mode is different",
             ),
             (["sdb,0:0:0:0", "sdc"], "vscsi syntax error \"sdc\""),
-            (["sdb,0:0:0:0", "sdc,0:0:0"], "vscsi syntax error \"sdc,0:0:0\""),
+            (["sdb,0:0:0:0", "sdc,0:0:0"], "vscsi syntax error \"0:0:0\""),
         ];
         for (specs, expected) in cases {
             assert_eq!(converted(&specs).1, [expected], "{specs:?}");
