@@ -161,6 +161,32 @@ impl Backend {
         }
     }
 
+    /// Whether a node is there, anywhere in the store.
+    pub async fn exists(&self, path: &str) -> Result<bool, BackendError> {
+        let found = self.store.list(path).await;
+        found
+            .map(|found| found.is_some())
+            .map_err(|source| BackendError::Read { path: path.to_owned(), source })
+    }
+
+    /// Removes a node anywhere in the store, and the directories above it that are empty then.
+    pub async fn prune(&self, path: &str) -> Result<(), BackendError> {
+        let fail = |source| BackendError::Write { path: path.to_owned(), source };
+        if !self.exists(path).await? {
+            return Ok(());
+        }
+        self.store.remove(path).await.map_err(fail)?;
+        let mut above = paths::parent(path);
+        while let Some(folder) = above {
+            if !self.store.list(folder).await.map_err(fail)?.is_some_and(|left| left.is_empty()) {
+                break;
+            }
+            self.store.remove(folder).await.map_err(fail)?;
+            above = paths::parent(folder);
+        }
+        Ok(())
+    }
+
     /// `node` of every other backend of this class that has it. Three round trips, however many there are.
     pub async fn siblings(&self, node: &str) -> Result<Vec<Sibling>, BackendError> {
         let Some(class) = paths::parent(&self.path).and_then(paths::parent) else { return Ok(Vec::new()) };

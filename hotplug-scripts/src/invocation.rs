@@ -16,6 +16,8 @@ pub struct Invocation {
     pub script: String,
     /// What to do; `None` when no argument said.
     pub command: Option<String>,
+    /// The arguments as they came, for a script that hands them on.
+    pub arguments: Vec<String>,
     variables: BTreeMap<String, String>,
 }
 
@@ -26,9 +28,13 @@ impl Invocation {
         arguments: impl IntoIterator<Item = String>,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Self {
-        let mut call =
-            Invocation { script: script.into(), command: None, variables: environment.into_iter().collect() };
+        let mut call = Invocation {
+            script: script.into(),
+            variables: environment.into_iter().collect(),
+            ..Self::default()
+        };
         for argument in arguments {
+            call.arguments.push(argument.clone());
             match argument.split_once('=') {
                 Some((name, value)) if !name.is_empty() => {
                     call.variables.insert(name.to_owned(), unquoted(value).to_owned());

@@ -1,4 +1,4 @@
-//! Hotplug scripts: the host side of a domain's devices.
+//! Hotplug and network scripts: the host side of a domain's devices, and the host made ready for them.
 //!
 //! `xend` starts a script for each device and reads the answer in the store. The installed scripts are three
 //! lines of shell around the program `xen-hotplug`, which is this library; the daemon links none of it.
@@ -6,19 +6,27 @@
 //! ```text
 //! xend ── exec ──> /usr/lib/xend/scripts/block add ──> xen-hotplug block add
 //!                    invocation: arguments and environment
-//!                    vbd  ── loop_device ── sys        disks
-//!                    vif  ── netlink                   network interfaces
+//!                    vbd      ── loop_device ── sys       disks
+//!                    vif      ── netlink, antispoof       network interfaces of guests
+//!                    network  ── netlink, nft, sysctl     the host's own: bridge, route, nat
 //!                    backend: hotplug-status, hotplug-error, physical-device, …   report: log, texts
 //! ```
 
+pub mod antispoof;
 pub mod backend;
+pub mod cleanup;
+pub mod fault;
 pub mod host;
 pub mod invocation;
 pub mod lock;
 pub mod loop_device;
 pub mod netlink;
+pub mod network;
+pub mod nft;
 pub mod report;
+pub mod setup;
 pub mod sys;
+pub mod sysctl;
 pub mod vbd;
 pub mod vif;
 
@@ -28,33 +36,64 @@ mod testing;
 use backend::{Backend, BackendError};
 use host::Host;
 use invocation::Invocation;
+use network::{Network, NetworkError};
 use report::{Failure, Log};
+use vif::Wiring;
 use xenstore::{Endpoint, Store};
-
-/// Scripts that this version names but does not have.
-const LATER: [&str; 6] =
-    ["network-bridge", "network-nat", "network-route", "vif-nat", "vif-openvswitch", "vif-route"];
 
 /// A script and its command, once they are known to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     Block(vbd::Command),
-    VifBridge(vif::Command),
+    Vif(Wiring, vif::Command),
+    Cleanup,
 }
 
-/// Runs the script that `call` names to its end and tells the backend and the log how it went.
-pub async fn run(call: &Invocation, host: &Host) -> Result<(), Failure> {
-    let subject = call.backend().or_else(|| call.variable("INTERFACE")).unwrap_or("no device");
-    let log = Log::new(host, &call.script, subject);
-    log.debug(&format!("{} XENBUS_PATH={subject}", call.command.as_deref().unwrap_or_default()));
-    let result = try_run(call, host, &log).await;
-    if let Err(failure) = &result {
-        log.error(&failure.chain());
+/// Whether a script is about the host, not about a device: it has no backend and answers its caller.
+pub fn is_for_host(script: &str) -> bool {
+    network(script).is_some()
+}
+
+/// Runs the script that `call` names to its end and tells the backend and the log how it went. The answer is what
+/// it prints.
+pub async fn run(call: &Invocation, host: &Host) -> Result<String, Failure> {
+    let (log, result) = match network(&call.script) {
+        Some(script) => {
+            let log = Log::aside(host, &call.script, "network");
+            log.debug(&call.arguments.join(" "));
+            let result = run_for_host(script, call, host, &log).await;
+            (log, result)
+        }
+        None => {
+            let subject = call.backend().or_else(|| call.variable("INTERFACE")).unwrap_or("no device");
+            let log = Log::new(host, &call.script, subject);
+            log.debug(&format!("{} XENBUS_PATH={subject}", call.command.as_deref().unwrap_or_default()));
+            let result = run_for_device(call, host, &log).await.map(|()| String::new());
+            (log, result)
+        }
+    };
+    match &result {
+        // Logged where it happened.
+        Ok(_) | Err(Failure::Network(NetworkError::Told)) => {}
+        Err(failure) => log.error(&failure.chain()),
     }
     result
 }
 
-async fn try_run(call: &Invocation, host: &Host, log: &Log) -> Result<(), Failure> {
+async fn run_for_host(script: Network, call: &Invocation, host: &Host, log: &Log) -> Result<String, Failure> {
+    let word = match (script, call.command.as_deref()) {
+        // The original's had no commands.
+        (Network::Route, None) => "start",
+        (_, word) => word.unwrap_or_default(),
+    };
+    let command = network::Command::parse(word)?;
+    Ok(network::run(script, command, call, host, log).await?)
+}
+
+async fn run_for_device(call: &Invocation, host: &Host, log: &Log) -> Result<(), Failure> {
+    if call.script == setup::NAME {
+        return setup::run(call, host);
+    }
     let script = script(call);
     let backend = match backend(call, host).await {
         Ok(backend) => backend,
@@ -63,9 +102,10 @@ async fn try_run(call: &Invocation, host: &Host, log: &Log) -> Result<(), Failur
     };
     let result = match script {
         Ok(Script::Block(command)) => vbd::run(command, call, host, &backend).await.map_err(Failure::from),
-        Ok(Script::VifBridge(command)) => {
-            vif::run(command, call, host, &backend, log).await.map_err(Failure::from)
+        Ok(Script::Vif(wiring, command)) => {
+            vif::run((wiring, command), call, host, &backend, log).await.map_err(Failure::from)
         }
+        Ok(Script::Cleanup) => cleanup::run(host, &backend).await.map_err(Failure::from),
         Err(failure) => Err(failure),
     };
     if let Err(failure) = &result
@@ -79,11 +119,24 @@ async fn try_run(call: &Invocation, host: &Host, log: &Log) -> Result<(), Failur
 fn script(call: &Invocation) -> Result<Script, Failure> {
     let word = call.command.as_deref().unwrap_or_default();
     let invalid = || Failure::InvalidCommand { command: word.to_owned() };
-    match call.script.as_str() {
-        "block" => vbd::Command::parse(word).map(Script::Block).ok_or_else(invalid),
-        "vif-bridge" => vif::Command::parse(word).map(Script::VifBridge).ok_or_else(invalid),
-        script if LATER.contains(&script) => Err(Failure::NotYet { script: script.to_owned() }),
-        script => Err(Failure::UnknownScript { script: script.to_owned() }),
+    let wiring = match call.script.as_str() {
+        "block" => return vbd::Command::parse(word).map(Script::Block).ok_or_else(invalid),
+        cleanup::NAME => return Ok(Script::Cleanup),
+        "vif-bridge" => Wiring::Bridge,
+        "vif-route" => Wiring::Route,
+        "vif-nat" => Wiring::Nat,
+        "vif-openvswitch" => Wiring::OpenVswitch,
+        script => return Err(Failure::UnknownScript { script: script.to_owned() }),
+    };
+    vif::Command::parse(word).map(|command| Script::Vif(wiring, command)).ok_or_else(invalid)
+}
+
+fn network(script: &str) -> Option<Network> {
+    match script {
+        "network-bridge" => Some(Network::Bridge),
+        "network-route" => Some(Network::Route),
+        "network-nat" => Some(Network::Nat),
+        _ => None,
     }
 }
 

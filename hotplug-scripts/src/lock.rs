@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 /// Held over the sharing check of a disk and the announcement that it is taken.
 pub const BLOCK: &str = "block";
+/// Held while a host's own interfaces become ports of bridges, or plain again.
+pub const NETWORK_BRIDGE: &str = "network-bridge";
 /// Held while firewall rules are looked at and changed.
 pub const FIREWALL: &str = "iptables";
 

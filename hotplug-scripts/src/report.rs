@@ -10,10 +10,11 @@
 
 use crate::backend::{Backend, BackendError, Status};
 use crate::host::Host;
+use crate::network::NetworkError;
 use crate::vbd::VbdError;
 use crate::vif::VifError;
 use std::error::Error;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -38,14 +39,17 @@ pub enum Failure {
         /// Its name.
         script: String,
     },
-    /// The script follows in a later version.
-    #[error(
-        "cannot run {script}, which is not there yet; one of your own in /etc/xend/scripts would be run instead"
-    )]
-    NotYet {
-        /// Its name.
+    /// The script that a device's configuration names is not there.
+    #[error("cannot run the script {script}")]
+    Setup {
+        /// What the configuration names.
         script: String,
+        /// Why.
+        source: io::Error,
     },
+    /// A network script did not do what was asked.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// Nobody said which device.
     #[error("XENBUS_PATH is not set; scripts are run by xend, which sets it")]
     NoBackend,
@@ -67,9 +71,8 @@ impl Failure {
             Failure::Vbd(error) if error.is_busy() => Some(Status::Busy),
             Failure::InvalidCommand { .. } | Failure::Vif(VifError::UnknownType { .. }) => None,
             Failure::Vbd(_) | Failure::Vif(_) | Failure::Store(_) => Some(Status::Error),
-            Failure::UnknownScript { .. } | Failure::NotYet { .. } | Failure::NoBackend => {
-                Some(Status::Error)
-            }
+            Failure::Network(_) => None,
+            Failure::UnknownScript { .. } | Failure::Setup { .. } | Failure::NoBackend => Some(Status::Error),
         }
     }
 
@@ -88,15 +91,19 @@ impl Failure {
         format!("{script} failed; error detected.\n{}", self.chain())
     }
 
+    /// What a script that is about the host tells its caller, the classic text where there was one; `None` when the
+    /// caller knows.
+    pub fn for_caller(&self, script: &str) -> Option<String> {
+        match self {
+            Failure::Network(NetworkError::Told) => None,
+            Failure::Network(NetworkError::UnknownCommand { .. }) => Some(self.to_string()),
+            _ => Some(format!("{script}: {}", self.chain())),
+        }
+    }
+
     /// The error and all its causes on one line.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string().replace('\n', " ");
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        text
+        chain(self)
     }
 
     /// Tells the backend. A backend that is gone needs no answer.
@@ -109,12 +116,24 @@ impl Failure {
     }
 }
 
+/// An error and all its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string().replace('\n', " ");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 /// Where messages of one run go: the log file, and syslog if there is one.
 #[derive(Debug)]
 pub struct Log {
     script: String,
     subject: String,
     syslog: Option<UnixDatagram>,
+    file: Option<File>,
 }
 
 #[derive(Clone, Copy)]
@@ -134,7 +153,12 @@ impl Log {
             socket.set_nonblocking(true)?;
             Ok(socket)
         };
-        Log { script: script.to_owned(), subject: subject.to_owned(), syslog: connect().ok() }
+        Log { script: script.to_owned(), subject: subject.to_owned(), syslog: connect().ok(), file: None }
+    }
+
+    /// Messages of a script that keeps its standard error for whoever called it: they go to the log file alone.
+    pub fn aside(host: &Host, script: &str, subject: &str) -> Self {
+        Log { file: open(host).ok(), ..Log::new(host, script, subject) }
     }
 
     /// Makes the log file this process' standard error, for our messages and for those of scripts that we run.
@@ -143,11 +167,7 @@ impl Log {
         if io::stderr().is_terminal() {
             return;
         }
-        let path = host.log_file();
-        if let Some(folder) = path.parent() {
-            let _ = fs::create_dir_all(folder);
-        }
-        if let Ok(file) = OpenOptions::new().append(true).create(true).mode(0o640).open(&path) {
+        if let Ok(file) = open(host) {
             let _ = nix::unistd::dup2_stderr(&file);
         }
     }
@@ -183,8 +203,19 @@ impl Log {
         // One write for the line: other scripts append to the same file.
         let line =
             format!("{now} {}[{}] {word}: {}: {text}\n", self.script, std::process::id(), self.subject);
-        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = match self.file.as_ref() {
+            Some(mut file) => file.write_all(line.as_bytes()),
+            None => io::stderr().write_all(line.as_bytes()),
+        };
     }
+}
+
+fn open(host: &Host) -> io::Result<File> {
+    let path = host.log_file();
+    if let Some(folder) = path.parent() {
+        let _ = fs::create_dir_all(folder);
+    }
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
 }
 
 #[cfg(test)]

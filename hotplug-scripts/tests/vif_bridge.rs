@@ -222,7 +222,8 @@ fn an_impossible_name_is_an_error_with_its_cause() {
         let (status, text) = stage.answer(&Device::vif(5));
         let text = text.unwrap();
         assert_eq!(status.as_deref(), Some("error"));
-        assert!(text.starts_with("vif-bridge failed; error detected.\ncannot rename vif5.0: "), "{text}");
+        assert!(text.starts_with("cannot use vifname="), "{text}");
+        assert!(text.contains("1 to 15 characters"), "{text}");
     });
 }
 
@@ -303,7 +304,7 @@ fn filter_rules_are_made_where_the_tool_works_and_not_twice() {
         stage.script("bin/iptables", &tool.replace("FILE", rules.to_str().unwrap()));
         let path = format!("{}:/usr/bin:/bin", stage.path("bin").display());
         let device = Device::vif(5);
-        stage.backend(&device, &[("bridge", "xenbr0"), ("ip", "192.0.2.7 -evil")]);
+        stage.backend(&device, &[("bridge", "xenbr0"), ("ip", "192.0.2.7 2001:db8::7")]);
         let run = |word: &str| {
             let mut command = stage.command(&["vif-bridge", word], Some(&device));
             command.env("PATH", &path).env("vif", "vif5.0").status().unwrap().code()
@@ -320,7 +321,7 @@ fn filter_rules_are_made_where_the_tool_works_and_not_twice() {
         }
         assert_eq!(run("offline"), Some(0));
         assert_eq!(std::fs::read_to_string(&rules).unwrap(), "");
-        assert!(stage.log().contains("left out: -evil"), "{}", stage.log());
+        assert!(!stage.log().contains("left out"), "{}", stage.log());
     });
 }
 

@@ -1,4 +1,4 @@
-//! The system packages that the lab needs: installed when we may, named with the exact command otherwise.
+//! The system packages that the lab and the tests need: installed when we may, named with the exact command otherwise.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -6,11 +6,15 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail, ensure};
 
 /// A program (or file) and the Debian package that has it.
-const NEEDED: [(&str, &str); 5] = [
+const NEEDED: [(&str, &str); 8] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("mke2fs", "e2fsprogs"),
     ("xz", "xz-utils"),
     ("cc", "gcc"),
+    // The tests of the network scripts; they skip, visibly, what lacks.
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("ping", "iputils-ping"),
     ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -65,10 +65,26 @@ pub(crate) fn install(destdir: &Path, build: Build, steps: &Steps) -> Result<()>
             }
         }
     }
+    network_links(destdir)?;
     manuals(destdir)?;
     completions(destdir)?;
     for name in ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"] {
         put(&workspace().join(name), &destdir.join("usr/share/doc/xend").join(name), 0o644)?;
+    }
+    Ok(())
+}
+
+/// The network scripts, which today's packages of Xen lack, where wrappers of old look for them.
+fn network_links(destdir: &Path) -> Result<()> {
+    for (_, name) in files("hotplug-scripts/scripts")? {
+        let place = destdir.join("etc/xen/scripts").join(&name);
+        // What somebody has put there stays, a link to somewhere else too.
+        if !name.starts_with("network-") || place.symlink_metadata().is_ok() {
+            continue;
+        }
+        let what = || format!("cannot link {}", place.display());
+        fs::create_dir_all(destdir.join("etc/xen/scripts")).with_context(what)?;
+        symlink(Path::new("/usr/lib/xend/scripts").join(&name), &place).with_context(what)?;
     }
     Ok(())
 }
@@ -181,13 +197,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn network_scripts_are_linked_and_a_sites_own_stay() {
+        let folder = std::env::temp_dir().join(format!("xtask-links-{}", std::process::id()));
+        let scripts = folder.join("etc/xen/scripts");
+        fs::create_dir_all(&scripts).unwrap();
+        fs::write(scripts.join("network-nat"), "own").unwrap();
+        for _ in 0..2 {
+            network_links(&folder).unwrap();
+        }
+        let to = fs::read_link(scripts.join("network-bridge")).unwrap();
+        assert_eq!(to, Path::new("/usr/lib/xend/scripts/network-bridge"));
+        assert_eq!(fs::read_to_string(scripts.join("network-nat")).unwrap(), "own");
+        assert_eq!(fs::read_dir(&scripts).unwrap().count(), 3, "vif scripts are those of Xen's packages");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
     fn manuals_and_completions_go_where_man_and_bash_look() {
         let folder = std::env::temp_dir().join(format!("xtask-manuals-{}", std::process::id()));
         manuals(&folder).unwrap();
         completions(&folder).unwrap();
-        for file in
-            ["man/man1/xm.1", "man/man5/xmdomain.cfg.5", "man/man5/xend-config.sxp.5", "man/man8/xend.8"]
-        {
+        for file in [
+            "man/man1/xm.1",
+            "man/man5/xmdomain.cfg.5",
+            "man/man5/xend-config.sxp.5",
+            "man/man5/xend-networks.5",
+            "man/man8/xend.8",
+        ] {
             assert!(folder.join("usr/share").join(file).is_file(), "{file}");
         }
         assert!(folder.join("usr/share/bash-completion/completions/xm").is_file());

@@ -1,6 +1,7 @@
 //! `xen-hotplug SCRIPT COMMAND [NAME=VALUE…]`: what the installed hotplug scripts run.
 //!
-//! Exit code 0: done, or nothing to do. 1: not done; the reason is in the backend's `hotplug-error` and in the log.
+//! Exit code 0: done, or nothing to do. 1: not done; the reason is in the log, and for a device in its backend's
+//! `hotplug-error`, for the host on standard error.
 
 use hotplug::host::{Host, ROOT_VARIABLE};
 use hotplug::invocation::Invocation;
@@ -10,9 +11,18 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 Usage: xen-hotplug SCRIPT COMMAND [NAME=VALUE...]
-  block add|remove                        the host side of a disk
-  vif-bridge online|offline|add|remove    the host side of a network interface
-xend runs it for each device and sets XENBUS_PATH; the answer is in the device's backend in xenstore.
+  block add|remove                          the host side of a disk
+  vif-bridge online|offline|add|remove      a guest's interface as the port of a bridge
+  vif-openvswitch online|offline|add|remove the same for Open vSwitch
+  vif-route online|offline                  a guest's interface that dom0 routes for
+  vif-nat online|offline                    the same behind network-nat
+  vif-setup COMMAND                         the script that the device's configuration names
+  xen-hotplug-cleanup                       removes a device's nodes
+xend runs these for each device and sets XENBUS_PATH; the answer is in the device's backend in xenstore.
+  network-bridge start|stop|status [netdev=eth0] [bridge=xenbr0] [antispoof=yes] [layout=3.1]
+  network-route start|stop|status [netdev=eth0] [antispoof=yes] [ipv6=yes]
+  network-nat start|stop|status [netdev=eth0] [antispoof=yes] [dhcp=yes]
+xend runs one of these when it starts. See xend-networks(5).
 ";
 
 fn main() -> ExitCode {
@@ -31,7 +41,9 @@ fn main() -> ExitCode {
     let host = Host::new(std::env::var_os(ROOT_VARIABLE).unwrap_or_default());
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
     let call = Invocation::new(script, arguments, environment);
-    Log::redirect(&host);
+    if !hotplug::is_for_host(&call.script) {
+        Log::redirect(&host);
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -39,8 +51,20 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // What went wrong is in the store and in the log by now.
-    runtime.block_on(hotplug::run(&call, &host)).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+    match runtime.block_on(hotplug::run(&call, &host)) {
+        Ok(text) => {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            // Of a device's script, what went wrong is in the store and in the log by now.
+            let text = failure.for_caller(&call.script).filter(|_| hotplug::is_for_host(&call.script));
+            if let Some(text) = text {
+                eprintln!("{text}");
+            }
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn text(word: OsString) -> String {

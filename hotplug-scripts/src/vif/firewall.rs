@@ -1,12 +1,12 @@
 //! Packet filter rules that let a bridged interface's packets through a host that forwards nothing else.
 //!
-//! Done with `iptables`, and only where `iptables -L -n` works, as the original did; rules in nftables of our own
-//! follow with the other network scripts. A rule that is there already is not made twice.
+//! Done with `iptables`, and only where `iptables -L -n` works, as the original did: no table of ours could let a
+//! packet through that one of those drops. A rule that is there already is not made twice.
 
 use super::{Command, Done, Port, VifError};
+use crate::antispoof::Network;
 use crate::lock::{FIREWALL, Lock};
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::process::{self, Stdio};
 use xenstore::paths::node::vif::IP;
 
@@ -63,14 +63,14 @@ fn rules(dev: &str, addresses: &[String]) -> Vec<Vec<String>> {
 fn addresses(list: &str, mut bad: impl FnMut(&str)) -> Vec<String> {
     let mut good = Vec::new();
     for word in list.split([' ', ',', '\t', '\n']).filter(|word| !word.is_empty()) {
-        if is_address(word) { good.push(word.to_owned()) } else { bad(word) }
+        match Network::parse(word) {
+            Some(network) if network.ip.is_ipv4() => good.push(word.to_owned()),
+            // `iptables` has nothing to do with IPv6.
+            Some(_) => {}
+            None => bad(word),
+        }
     }
     good
-}
-
-fn is_address(word: &str) -> bool {
-    let (address, prefix) = word.split_once('/').unwrap_or((word, "32"));
-    address.parse::<Ipv4Addr>().is_ok() && prefix.parse::<u8>().is_ok_and(|prefix| prefix <= 32)
 }
 
 /// `iptables`, as far as it is there.
@@ -132,6 +132,6 @@ mod tests {
             left_out.push(bad.to_owned());
         });
         assert_eq!(taken, ["192.0.2.7", "10.0.0.0/8"]);
-        assert_eq!(left_out, ["-j;x", "10.0.0.0/33", "::1", "--help"]);
+        assert_eq!(left_out, ["-j;x", "10.0.0.0/33", "--help"]);
     }
 }

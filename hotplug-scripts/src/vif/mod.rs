@@ -1,21 +1,35 @@
-//! `vif-bridge`: the host side of a network interface.
+//! `vif-bridge` and its kin: the host side of a network interface.
 //!
-//! `online` names the interface, makes it a port of a bridge and switches it on; `offline` takes it from there.
-//! `add` and `remove` do the same for an emulated card (`type_if=tap`). Every step looks first, so a second run
-//! ends like the first.
+//! `online` names the interface, connects it and switches it on; `offline` takes that back. `add` and `remove` do
+//! the same for an emulated card (`type_if=tap`). Every step looks first, so a second run ends like the first.
+//!
+//! ```text
+//! vif-bridge        a port of a Linux bridge, perhaps in a VLAN        bridge, firewall
+//! vif-openvswitch   a port of a bridge of Open vSwitch                 openvswitch
+//! vif-route         dom0 routes for the guest                          route
+//! vif-nat           the same, with addresses of our own                nat
+//! ```
 
 mod bridge;
 mod error;
 mod firewall;
+mod guard;
 mod hooks;
+mod nat;
+mod openvswitch;
+mod parameters;
+mod route;
 
 pub use error::VifError;
 
 use crate::backend::Backend;
+use crate::fault::Faults;
 use crate::host::Host;
 use crate::invocation::Invocation;
 use crate::netlink::{Link, Links, Switch};
 use crate::report::Log;
+use guard::Entrance;
+use parameters::Parameters;
 use std::time::Duration;
 use xenstore::paths;
 use xenstore::paths::node::vif::VIFNAME;
@@ -24,6 +38,19 @@ use xenstore::paths::node::vif::VIFNAME;
 const PORT_ADDRESS: [u8; 6] = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff];
 /// How long the backend driver may take to make an interface after it said that it is there.
 const APPEARS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How an interface is connected, by the script's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// To a Linux bridge.
+    Bridge,
+    /// To a bridge of Open vSwitch.
+    OpenVswitch,
+    /// By routes.
+    Route,
+    /// By routes, with addresses that only this host knows.
+    Nat,
+}
 
 /// The four things that can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,11 +131,12 @@ pub(crate) struct Port<'a> {
     pub(crate) backend: &'a Backend,
     pub(crate) links: &'a Links,
     pub(crate) log: &'a Log,
+    pub(crate) faults: Faults,
 }
 
 /// Does `command` for the interface that `call` names.
 pub async fn run(
-    command: Command,
+    (wiring, command): (Wiring, Command),
     call: &Invocation,
     host: &Host,
     backend: &Backend,
@@ -119,19 +147,40 @@ pub async fn run(
         return Ok(());
     }
     let links = Links::open()?;
-    let port = Port { call, host, backend, links: &links, log };
-    match command {
-        Command::Online | Command::Add => connect(&port, side, command).await,
-        Command::Offline | Command::Remove => disconnect(&port, side, command).await,
+    let port = Port { call, host, backend, links: &links, log, faults: Faults::of(call) };
+    let connects = matches!(command, Command::Online | Command::Add);
+    match (wiring, connects) {
+        (Wiring::Bridge, true) => connect(&port, side, command).await,
+        (Wiring::Bridge, false) => disconnect(&port, side, command).await,
+        (Wiring::OpenVswitch, true) => openvswitch::connect(&port, side, command).await,
+        (Wiring::OpenVswitch, false) => openvswitch::disconnect(&port, side, command).await,
+        // Dom0 cannot route to a guest over two interfaces; the emulated one is left alone.
+        (Wiring::Route | Wiring::Nat, _) if side == Side::Emulated => Ok(()),
+        (Wiring::Route, true) => route::connect(&port, command).await,
+        (Wiring::Route, false) => route::disconnect(&port, command).await,
+        (Wiring::Nat, true) => nat::connect(&port, command).await,
+        (Wiring::Nat, false) => nat::disconnect(&port, command).await,
     }
 }
 
 async fn connect(port: &Port<'_>, side: Side, command: Command) -> Result<(), VifError> {
+    let parameters = Parameters::of(port).await?;
     let names = Names::of(port, side).await?;
-    let bridge = bridge::choose(port).await?;
+    let chosen = bridge::choose(port).await?;
     let link = name(port, &names).await?;
-    attach(port.links, &link, &bridge).await?;
-    let done = Done { command, dev: &link.name, bridge: &bridge.name };
+    let bridge = &chosen.bridge;
+    // The rules come first: no frame of the guest is let through without them.
+    let done = match guard::admit(port, &Entrance::Bridge(&bridge.name), &link.name, &parameters) {
+        Ok(()) => attach(port, &link, &chosen).await,
+        refused => refused,
+    };
+    if let Err(error) = done {
+        let _ = port.links.free(&link).await;
+        let _ = port.links.switch(&link, Switch::Off).await;
+        guard::dismiss(port, &link.name);
+        return Err(error);
+    }
+    let done = Done { script: &port.call.script, command, dev: &link.name, bridge: &bridge.name };
     if side == Side::Paravirtual {
         firewall::apply(port, &done).await?;
     }
@@ -146,13 +195,7 @@ async fn connect(port: &Port<'_>, side: Side, command: Command) -> Result<(), Vi
 /// Takes the interface from its bridge. It may be gone already, with its bridge: nothing of that is an error.
 async fn disconnect(port: &Port<'_>, side: Side, command: Command) -> Result<(), VifError> {
     let names = Names::of(port, side).await?;
-    let mut found = None;
-    for name in [names.wanted.as_deref(), Some(names.given.as_str())].into_iter().flatten() {
-        if found.is_none() {
-            found = port.links.find(name).await?;
-        }
-    }
-    if let Some(link) = &found {
+    if let Some(link) = &names.find(port).await? {
         for step in [port.links.free(link).await, port.links.switch(link, Switch::Off).await] {
             if let Err(error) = step {
                 port.log.debug(&format!("ignored: {error}"));
@@ -160,8 +203,9 @@ async fn disconnect(port: &Port<'_>, side: Side, command: Command) -> Result<(),
         }
     }
     let bridge = bridge::asked_for(port).await?.unwrap_or_default();
-    let dev = names.wanted.as_deref().unwrap_or(&names.given);
-    let done = Done { command, dev, bridge: &bridge };
+    let dev = names.current();
+    guard::dismiss(port, dev);
+    let done = Done { script: &port.call.script, command, dev, bridge: &bridge };
     if side == Side::Paravirtual {
         firewall::apply(port, &done).await?;
     }
@@ -172,6 +216,7 @@ async fn disconnect(port: &Port<'_>, side: Side, command: Command) -> Result<(),
 
 /// What was done, for the log, the firewall and the hooks.
 pub(crate) struct Done<'a> {
+    pub(crate) script: &'a str,
     pub(crate) command: Command,
     pub(crate) dev: &'a str,
     pub(crate) bridge: &'a str,
@@ -179,8 +224,11 @@ pub(crate) struct Done<'a> {
 
 impl std::fmt::Display for Done<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Done { command, dev, bridge } = self;
-        write!(f, "Successful vif-bridge {} for {dev}, bridge {bridge}.", command.word())
+        let Done { script, command, dev, bridge } = self;
+        match (*script, *bridge) {
+            ("vif-route" | "vif-nat", _) => write!(f, "Successful {script} {} for {dev}.", command.word()),
+            _ => write!(f, "Successful {script} {} for {dev}, bridge {bridge}.", command.word()),
+        }
     }
 }
 
@@ -202,6 +250,22 @@ impl Names {
         let given = given.ok_or(VifError::NoInterface { variable })?;
         Ok(Names { given, wanted: wanted.map(|name| format!("{name}{suffix}")) })
     }
+
+    /// The interface, under whichever name it has now.
+    async fn find(&self, port: &Port<'_>) -> Result<Option<Link>, VifError> {
+        for name in [self.wanted.as_deref(), Some(self.given.as_str())].into_iter().flatten() {
+            let found = port.links.find(name).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The name that it was to get.
+    fn current(&self) -> &str {
+        self.wanted.as_deref().unwrap_or(&self.given)
+    }
 }
 
 /// Finds the interface and gives it the name that the domain's configuration wants.
@@ -221,6 +285,7 @@ async fn name(port: &Port<'_>, names: &Names) -> Result<Link, VifError> {
         (None, Some(link)) => Ok(link),
         (None, None) => Err(missing()),
         (Some(link), None) => {
+            port.faults.reach("rename the interface")?;
             port.links.switch(&link, Switch::Off).await?;
             port.links.rename(&link, wanted).await?;
             Ok(Link { name: wanted.to_owned(), ..link })
@@ -229,16 +294,24 @@ async fn name(port: &Port<'_>, names: &Names) -> Result<Link, VifError> {
 }
 
 /// Makes the interface a port of the bridge, as one that never speaks for itself.
-async fn attach(links: &Links, link: &Link, bridge: &Link) -> Result<(), VifError> {
+async fn attach(port: &Port<'_>, link: &Link, chosen: &bridge::Chosen) -> Result<(), VifError> {
+    let (links, bridge) = (port.links, &chosen.bridge);
+    port.faults.reach("empty the interface")?;
     links.switch(link, Switch::Off).await?;
     // Some drivers refuse an address or a size; the port works nevertheless.
-    let _ = links.set_address(link, PORT_ADDRESS).await;
+    let _ = links.set_address(link, &PORT_ADDRESS).await;
     links.flush(link).await?;
     if bridge.mtu > 0 && bridge.mtu != link.mtu {
         let _ = links.set_mtu(link, bridge.mtu).await;
     }
     if link.controller != Some(bridge.index) {
+        port.faults.reach("add the interface to its bridge")?;
         links.enslave(link, bridge).await?;
     }
+    if let Some(vlan) = &chosen.vlan {
+        port.faults.reach("set the VLANs of the interface")?;
+        links.set_vlan(link, vlan).await?;
+    }
+    port.faults.reach("switch on the interface")?;
     Ok(links.switch(link, Switch::On).await?)
 }

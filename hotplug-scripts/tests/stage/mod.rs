@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod net;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -18,6 +20,8 @@ pub struct Stage {
     runtime: Runtime,
     store: Store,
     server: Server,
+    /// Whether the network is the test's own, too.
+    pub own_network: bool,
 }
 
 /// What becomes of the change during which the program is killed.
@@ -49,7 +53,7 @@ impl Stage {
             tokio::spawn(server.clone().serve(listener));
             (store, server)
         });
-        let stage = Stage { root, runtime, store, server };
+        let stage = Stage { root, runtime, store, server, own_network: false };
         stage.file("proc/self/mountinfo", "");
         stage
     }
@@ -147,6 +151,9 @@ impl Stage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xen-hotplug"));
         command.args(words).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command.env("XEN_HOTPLUG_ROOT", &self.root);
+        if self.own_network {
+            command.env("XEN_HOTPLUG_OWN_NETWORK", "yes");
+        }
         if let Some(device) = device {
             command
                 .env("XENBUS_TYPE", device.class)

@@ -1,8 +1,18 @@
 //! Network interfaces, over rtnetlink. No other module names the crate behind it.
 
+mod address;
+mod hex;
+mod make;
+mod route;
+
+pub use address::Address;
+pub use make::Vlan;
+pub use route::{GuestRoute, Route};
+
 use futures_util::TryStreamExt;
-use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::link::{
+    InfoBridge, InfoData, InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+};
 use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec};
 use std::io;
 use std::time::Duration;
@@ -51,6 +61,12 @@ pub struct Link {
     pub kind: Kind,
     /// Whether it is switched on.
     pub switch: Switch,
+    /// Whether the other end of its cable is there.
+    pub carrier: Carrier,
+    /// Index of the interface that it lies on, for a VLAN for example.
+    pub below: Option<u32>,
+    /// Whether frames on it have hardware addresses, as a port of a bridge needs.
+    pub layer: Layer,
 }
 
 /// Kinds of interfaces, as far as scripts tell them apart.
@@ -58,7 +74,34 @@ pub struct Link {
 pub enum Kind {
     /// A Linux bridge.
     Bridge,
+    /// A Linux bridge that tells VLANs apart.
+    VlanBridge,
     /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// Whether it is a bridge.
+    pub fn is_bridge(self) -> bool {
+        matches!(self, Kind::Bridge | Kind::VlanBridge)
+    }
+}
+
+/// Whether an interface has a link to something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Yes.
+    There,
+    /// No, or the interface is switched off.
+    Lost,
+}
+
+/// What frames on an interface look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Ethernet.
+    Ethernet,
+    /// Something else: the loopback interface, a tunnel.
     Other,
 }
 
@@ -112,11 +155,16 @@ impl Links {
         }
     }
 
-    /// The bridge whose name comes first in the alphabet.
-    pub async fn first_bridge(&self) -> Result<Option<Link>, NetlinkError> {
+    /// Every interface.
+    pub async fn all(&self) -> Result<Vec<Link>, NetlinkError> {
         let all = self.handle.link().get().execute().try_collect::<Vec<_>>().await;
         let all = all.map_err(|error| refused("list", "the interfaces", error))?;
-        let bridges = all.into_iter().map(link).filter(|link| link.kind == Kind::Bridge);
+        Ok(all.into_iter().map(link).collect())
+    }
+
+    /// The bridge whose name comes first in the alphabet.
+    pub async fn first_bridge(&self) -> Result<Option<Link>, NetlinkError> {
+        let bridges = self.all().await?.into_iter().filter(|link| link.kind.is_bridge());
         Ok(bridges.min_by(|one, other| one.name.cmp(&other.name)))
     }
 
@@ -134,7 +182,7 @@ impl Links {
     }
 
     /// Sets the hardware address.
-    pub async fn set_address(&self, link: &Link, address: [u8; 6]) -> Result<(), NetlinkError> {
+    pub async fn set_address(&self, link: &Link, address: &[u8]) -> Result<(), NetlinkError> {
         self.change("set the hardware address of", link, |message| message.address(address.to_vec())).await
     }
 
@@ -151,22 +199,6 @@ impl Links {
     /// Takes an interface from its bridge.
     pub async fn free(&self, link: &Link) -> Result<(), NetlinkError> {
         self.change("remove from the bridge", link, |message| message.nocontroller()).await
-    }
-
-    /// Removes every network address of an interface.
-    pub async fn flush(&self, link: &Link) -> Result<(), NetlinkError> {
-        let fail = |error| refused("flush the addresses of", &link.name, error);
-        let mut request = self.handle.address().get().set_link_index_filter(link.index);
-        request.message_mut().header.index = link.index;
-        let addresses: Vec<AddressMessage> = request.execute().try_collect().await.map_err(fail)?;
-        for address in addresses {
-            match self.handle.address().del(address).execute().await {
-                // Gone with the address before it: removing a first address takes its secondaries along.
-                Err(error) if errno(&error) == Some(libc::EADDRNOTAVAIL) => {}
-                done => done.map_err(fail)?,
-            }
-        }
-        Ok(())
     }
 
     async fn change(
@@ -196,6 +228,15 @@ fn link(message: LinkMessage) -> Link {
         address: Vec::new(),
         kind: Kind::Other,
         switch: if on { Switch::On } else { Switch::Off },
+        carrier: match message.header.flags.contains(LinkFlags::LowerUp) {
+            true => Carrier::There,
+            false => Carrier::Lost,
+        },
+        below: None,
+        layer: match message.header.link_layer_type {
+            LinkLayerType::Ether => Layer::Ethernet,
+            _ => Layer::Other,
+        },
     };
     for attribute in message.attributes {
         match attribute {
@@ -203,13 +244,24 @@ fn link(message: LinkMessage) -> Link {
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Controller(index) => link.controller = Some(index),
             LinkAttribute::Address(address) => link.address = address,
-            LinkAttribute::LinkInfo(infos) if infos.contains(&LinkInfo::Kind(InfoKind::Bridge)) => {
-                link.kind = Kind::Bridge;
-            }
+            LinkAttribute::Link(index) => link.below = Some(index),
+            LinkAttribute::LinkInfo(infos) => link.kind = kind(&infos),
             _ => {}
         }
     }
     link
+}
+
+fn kind(infos: &[LinkInfo]) -> Kind {
+    let filters = |info: &LinkInfo| match info {
+        LinkInfo::Data(InfoData::Bridge(options)) => options.contains(&InfoBridge::VlanFiltering(true)),
+        _ => false,
+    };
+    match (infos.contains(&LinkInfo::Kind(InfoKind::Bridge)), infos.iter().any(filters)) {
+        (true, true) => Kind::VlanBridge,
+        (true, false) => Kind::Bridge,
+        (false, _) => Kind::Other,
+    }
 }
 
 fn errno(error: &rtnetlink::Error) -> Option<i32> {
@@ -273,7 +325,7 @@ mod tests {
         with_links(async |links| {
             let vif = links.find("vif5.0").await.unwrap().unwrap();
             let bridge = links.find("xenbr0").await.unwrap().unwrap();
-            links.set_address(&vif, [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff]).await.unwrap();
+            links.set_address(&vif, &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff]).await.unwrap();
             links.set_mtu(&vif, 1400).await.unwrap();
             links.enslave(&vif, &links.find("another").await.unwrap().unwrap()).await.unwrap();
             links.enslave(&vif, &bridge).await.unwrap();
