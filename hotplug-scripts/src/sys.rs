@@ -1,4 +1,4 @@
-//! The loop driver's ioctls, and the only `unsafe` of this crate.
+//! The loop driver's ioctls, what a child inherits, and the only `unsafe` of this crate.
 //!
 //! `loop_device` above decides what to bind and when; here is one function per ioctl, over open files.
 
@@ -7,6 +7,10 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::sys::signal::SigSet;
 
 /// Bytes of a name field of the loop driver, the closing NUL included.
 pub const NAME_SIZE: usize = 64;
@@ -139,6 +143,16 @@ pub fn clear(device: &File) -> io::Result<()> {
 
 fn raw(file: &File) -> io::Result<u32> {
     u32::try_from(file.as_raw_fd()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+/// A program that outlives us does not inherit the signals that we hold off: it could never be ended by one.
+pub fn with_no_signal_held(command: &mut Command) {
+    let release = || SigSet::empty().thread_set_mask().map_err(io::Error::from);
+    // SAFETY: between fork and exec only functions that are safe in a signal handler may run; `pthread_sigmask`, all
+    // that this calls, is one, and the closure takes no lock and no memory.
+    unsafe {
+        command.pre_exec(release);
+    }
 }
 
 #[cfg(test)]

@@ -424,8 +424,16 @@ fn a_guest_behind_nat_gets_its_address_by_dhcp() {
         assert!(text(b"mail-1"), "the host's name");
         guest.must(net, &["vif-nat", "offline"]);
         ip("link del vif5.0");
+        let pid = std::fs::read_to_string(net.stage.path("var/run/xend/network/dnsmasq.pid")).unwrap();
+        let process = std::path::PathBuf::from(format!("/proc/{}", pid.trim()));
+        assert!(process.exists(), "dnsmasq serves");
         net.must(&["network-nat", "stop"]);
         net.is_like(&before, "after stop");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while process.exists() {
+            assert!(std::time::Instant::now() < deadline, "dnsmasq goes when it is told to");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
     });
     on_network(&["nft"], |net| {
         let mut command = net.stage.command(&["network-nat", "start", "dhcp=yes"], None);

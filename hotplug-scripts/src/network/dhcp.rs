@@ -5,6 +5,7 @@
 use super::record::FOLDER;
 use super::{NetworkError, Site};
 use crate::host::Host;
+use crate::sys::with_no_signal_held;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -86,6 +87,7 @@ pub(super) fn start(site: &Site<'_>, netdev: &str) -> Result<(), NetworkError> {
     write(&settings, &configuration(site.host, netdev))?;
     let mut command = Command::new("dnsmasq");
     command.arg(format!("--conf-file={}", settings.display())).env_clear().envs(site.call.environment());
+    with_no_signal_held(&mut command);
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|_| NetworkError::NoDhcpServer)?;
     if output.status.success() {
