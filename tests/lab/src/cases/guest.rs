@@ -76,6 +76,13 @@ pub(super) fn start_xend(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// Waits until an address answers. Busybox' ping sends one packet for `-c 1` and does not repeat it.
+pub(super) fn answers(host: &Host, address: &str) -> Result<()> {
+    let tries = format!("for _ in $(seq 30); do ping -c 1 -W 2 {address} && exit 0; done; exit 1");
+    host.must(&tries).with_context(|| format!("no answer from {address}"))?;
+    Ok(())
+}
+
 /// The live number of a domain, by our own tool.
 pub(super) fn domid(host: &Host, name: &str) -> Result<u32> {
     let text = host.must(&format!("xm domid {name}"))?;

@@ -17,7 +17,10 @@ if [ -e /sys/class/net/eth0 ]; then
   ip addr add "$address/24" dev eth0
   ip link set eth0 up
   echo "MARK eth0 mac $mac address $address"
-  ping -c 1 -w 20 "${address%.*}.1" > /dev/null 2>&1 && echo "MARK ping answered" || echo "MARK ping silent"
+  # For -c 1 busybox sends one packet, which may be lost while the bridge learns.
+  heard=silent
+  for _ in $(seq 10); do ping -c 1 -W 2 "${address%.*}.1" > /dev/null 2>&1 && heard=answered && break; done
+  echo "MARK ping $heard"
 else
   echo "MARK eth0 absent"
 fi
