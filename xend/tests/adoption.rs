@@ -38,7 +38,7 @@ fn after_a_restart_of_the_daemon_everything_is_as_it_was() {
     let daemon = host.daemon();
     let before = host.traces();
     let domid = daemon.start_domain(&config(&host), "vm1");
-    daemon.devices_connect(&host, domid, 4);
+    daemon.devices_connect(&host, domid, 3);
     daemon.create(&host.config("vm2").with("(description 'two words') (vcpu_avail 1)").vcpus("2"));
     for name in ["vm1", "vm2"] {
         daemon.ask("xend.domain.waitForDevices", name).unwrap();

@@ -122,7 +122,9 @@ fn exchanges_of_the_original_s_clients_have_the_original_s_answers() {
         match (wanted, xmlrpc::parse_response(given.as_bytes()).unwrap()) {
             (Ok(wanted), Ok(given)) => {
                 let found = differences("", &wanted, &names.to_theirs(&given), &INVENTED);
-                let found: Vec<_> = found.into_iter().filter(|text| !is_domain_0(text)).collect();
+                let own = |text: &String| call.method == "xend.domain.getDeviceSxprs" && is_guests_own(text);
+                let found: Vec<_> =
+                    found.into_iter().filter(|text| !is_domain_0(text) && !own(text)).collect();
                 assert!(found.is_empty(), "{title}\n{}", found.join("\n"));
             }
             (Err(wanted), Err(given)) => {
@@ -133,6 +135,13 @@ fn exchanges_of_the_original_s_clients_have_the_original_s_answers() {
         compared += 1;
     }
     assert!(compared >= 20, "{compared} exchanges compared");
+}
+
+/// What a guest writes into its frontend: numbers of its own choice, and one node that only some guests write.
+fn is_guests_own(difference: &str) -> bool {
+    ["/event-channel ", "/ring-ref ", "/tx-ring-ref ", "/rx-ring-ref ", "/request-rx-copy "]
+        .iter()
+        .any(|node| difference.contains(node))
 }
 
 /// Domain 0, the first of a list, is another one here: its vcpus are not tied to processors one by one.

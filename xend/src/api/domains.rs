@@ -320,7 +320,7 @@ async fn find(api: &Api, arguments: &Arguments<'_>) -> Result<Box<Listed>, Fault
     }
 }
 
-fn ours(listed: &Listed) -> Option<&View> {
+pub(super) fn ours(listed: &Listed) -> Option<&View> {
     match &listed.owner {
         Owner::Ours(view) => Some(view),
         Owner::Foreign { .. } => None,

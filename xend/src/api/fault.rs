@@ -4,6 +4,8 @@ use std::error::Error;
 
 use xend_api::{Fault, classic::daemon as classic};
 
+use super::devices;
+
 use crate::{
     devices::DeviceFault,
     domain::ConfigFault,
@@ -25,6 +27,7 @@ pub(super) fn of_request(error: &RequestError, designator: &str) -> Fault {
         RequestError::Managed { text, .. } => {
             with_causes(Fault::generic(text), error).hint("see whether the disk is full or read-only")
         }
+        RequestError::Refused { name, refusal: Refusal::Foreign } => foreign(name),
         RequestError::Refused { refusal, .. } => Fault::generic(match refusal {
             Refusal::NotStarted => classic::not_started(designator),
             Refusal::HasEnded => classic::CANNOT_SHUTDOWN.to_owned(),
@@ -32,7 +35,11 @@ pub(super) fn of_request(error: &RequestError, designator: &str) -> Fault {
             Refusal::NotHalted => classic::NOT_HALTED.to_owned(),
             Refusal::NotRunning => classic::NOT_RUNNING.to_owned(),
             Refusal::NotManaged => classic::NOT_MANAGED_LIFECYCLE.to_owned(),
+            Refusal::Foreign => return foreign(designator),
         }),
+        RequestError::NoDevice { device } => Fault::generic(classic::not_connected(device))
+            .hint("`xm block-list` and `xm network-list` show what there is"),
+        RequestError::NoMedium { form } => devices::no_medium(form),
         RequestError::Privileged => Fault::generic(classic::DOMAIN_0_CANNOT_SHUTDOWN),
         RequestError::Failed { source, .. } => of_operation(source),
         RequestError::Device { fault, .. } => of_device(fault),
@@ -59,6 +66,12 @@ fn exists(name: &str, domid: Option<u16>) -> Fault {
     }
 }
 
+fn foreign(name: &str) -> Fault {
+    Fault::generic(format!("cannot change the devices of domain {name}"))
+        .because("it is domain 0 or was made by another tool, which keeps its devices")
+        .hint("use that tool: `xl block-attach`, `xl network-attach`, …")
+}
+
 fn of_device(fault: &DeviceFault) -> Fault {
     let mut answer = Fault::generic(&fault.text);
     answer.because.clone_from(&fault.because);
@@ -74,6 +87,10 @@ fn of_operation(error: &OperationError) -> Fault {
         | OperationError::RamdiskMissing { .. }
         | OperationError::Memory { .. }
         | OperationError::Create { .. } => with_causes(Fault::generic(error.to_string()), error),
+        OperationError::InUse { device, .. } => {
+            let (devid, class) = devices::place(*device);
+            with_causes(Fault::generic(classic::could_not_disconnect(devid, class)), error)
+        }
         OperationError::ScriptMissing { .. }
         | OperationError::Build { .. }
         | OperationError::Xen { .. }
@@ -110,6 +127,11 @@ fn hint(error: &OperationError) -> Option<String> {
         },
         OperationError::Store { .. } => Some("see whether xenstored runs, and its quotas".to_owned()),
         OperationError::Device { fault, .. } => fault.hint.clone(),
+        OperationError::InUse { .. } => Some(
+            "the guest still uses it: unmount it or take the interface down there, and it goes by itself; `-f` takes it by \
+             force"
+                .to_owned(),
+        ),
         OperationError::Record { .. } => Some("see whether the disk is full or read-only".to_owned()),
         OperationError::Zombie { .. } | OperationError::Detach { .. } => {
             Some("`xm log` has the steps; the next `xm destroy` goes on where this one stopped".to_owned())

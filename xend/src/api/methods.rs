@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use xend_api::{Fault, Sxp};
 
-use super::{domains, managed, node};
+use super::{devices, domains, managed, node};
 use crate::manager::Manager;
 
 /// What the methods work with.
@@ -15,13 +15,18 @@ pub struct Api {
 }
 
 /// Methods that are carried out.
-const METHODS: [&str; 25] = [
+const METHODS: [&str; 30] = [
     "system.listMethods",
     "xend.domain",
     "xend.domain.console_tty",
     "xend.domain.create",
     "xend.domain.delete",
     "xend.domain.destroy",
+    "xend.domain.destroyDevice",
+    "xend.domain.device_configure",
+    "xend.domain.device_create",
+    "xend.domain.getBlockDeviceClass",
+    "xend.domain.getDeviceSxprs",
     "xend.domain.getRestartCount",
     "xend.domain.getVCPUInfo",
     "xend.domain.getpauseflag",
@@ -55,8 +60,10 @@ impl Api {
 
     /// Whether a method changes nothing, so that it may end anywhere when its client goes away.
     pub fn only_looks(method: &str) -> bool {
-        const LOOKS: [&str; 7] = [
+        const LOOKS: [&str; 9] = [
             "xend.domain",
+            "xend.domain.getBlockDeviceClass",
+            "xend.domain.getDeviceSxprs",
             "xend.domain.getRestartCount",
             "xend.domain.getVCPUInfo",
             "xend.domain.getpauseflag",
@@ -89,6 +96,11 @@ impl Api {
             "xend.domain.destroy" => domains::destroy(self, params).await,
             "xend.domain.getRestartCount" => domains::restart_count(self, params).await,
             "xend.domain.getVCPUInfo" => domains::vcpu_info(self, params).await,
+            "xend.domain.device_create" => devices::create(self, params).await,
+            "xend.domain.device_configure" => devices::configure(self, params).await,
+            "xend.domain.destroyDevice" => devices::destroy(self, params).await,
+            "xend.domain.getBlockDeviceClass" => devices::block_class(self, params).await,
+            "xend.domain.getDeviceSxprs" => devices::list(self, params).await,
             "xend.domain.console_tty" => domains::console_tty(self, params).await,
             "xend.node.info" => node::info(self, params).await,
             "xend.node.log" => node::log(self, params).await,

@@ -2,6 +2,7 @@
 //! Knows HTTP, XML-RPC and the numbers of faults; nothing below it does.
 
 mod arguments;
+mod devices;
 mod domains;
 mod fault;
 mod managed;

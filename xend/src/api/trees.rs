@@ -1,5 +1,7 @@
 //! The trees of domains as clients see them.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 use xend_api::Sxp;
 
@@ -59,7 +61,7 @@ pub(super) fn tree_of(listed: &Listed, devices: Devices) -> Sxp {
             ring_mfns: None,
             console_port: None,
             notes: &[],
-            vif_scripts: &[],
+            vif_scripts: &BTreeMap::new(),
             devices,
         }),
     }

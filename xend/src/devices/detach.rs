@@ -16,8 +16,12 @@ use super::{
     xenbus::XenbusState,
 };
 
-/// The bus of backends has no news for us, so it is looked at this often while a driver closes.
+/// The bus of backends has no news for us, so it is looked at while a driver closes: after this time, then ever less often.
 const DRIVER_TICK: Duration = Duration::from_millis(200);
+/// At least this often.
+const LONGEST_TICK: Duration = Duration::from_secs(5);
+/// Longer than any host runs.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A device that did not go as it should. Teardown goes on; all of them are reported together.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +101,50 @@ pub async fn find_devices(
         }
     }
     Ok(found)
+}
+
+/// Asks a guest that lives to let go of a device: its backend is told to close, its frontend answers. What has it open
+/// in the guest makes the guest keep it, for ever if need be; `limit` is how long this waits, `None` until the end.
+pub async fn ask_to_let_go(
+    store: &Store,
+    device: &Hotplug,
+    limit: Option<Duration>,
+) -> Result<(), DetachError> {
+    let backend = device.backend();
+    let frontend = paths::frontend(device.domid, device.class, device.devid);
+    let asked = store.transaction(&backend, |tx| {
+        let [own, online] = [node::STATE, node::ONLINE].map(|name| paths::join(&backend, name));
+        let theirs = paths::join(&frontend, node::STATE);
+        async move {
+            let (seen, guest) = tokio::try_join!(tx.read(&own), tx.read(&theirs))?;
+            let guest = XenbusState::parse(guest.as_deref());
+            // A guest without a driver for it holds nothing, and would never answer.
+            let nobody =
+                matches!(guest, XenbusState::Unknown | XenbusState::Initialising | XenbusState::Closed);
+            if nobody || seen.is_none() {
+                return Ok::<_, StoreError>(Answers::Nobody);
+            }
+            tx.write(&online, "0").await?;
+            if XenbusState::parse(seen.as_deref()) != XenbusState::Closed {
+                tx.write(&own, XenbusState::Closing.text()).await?;
+            }
+            Ok(Answers::Guest)
+        }
+    });
+    let what = || format!("{} {} of domain {}", device.class, device.devid, device.domid);
+    match asked.await.map_err(|source| DetachError::Store { what: what(), source })? {
+        Answers::Nobody => Ok(()),
+        Answers::Guest => {
+            let limit = limit.unwrap_or(FOR_EVER);
+            wait_until_closed(store, device, Instant::now() + limit, limit).await
+        }
+    }
+}
+
+/// Who answers when a backend is told to close.
+enum Answers {
+    Guest,
+    Nobody,
 }
 
 /// Takes devices away, side by side, and returns everything that went wrong.
@@ -198,6 +246,7 @@ async fn wait_until_closed(
     let (class, devid, domid) = (device.class, device.devid, device.domid);
     let failed = |source| DetachError::Store { what: format!("{class} {devid} of domain {domid}"), source };
     let mut watch = store.watch(&state).await.map_err(failed)?;
+    let mut tick = DRIVER_TICK;
     loop {
         let seen = XenbusState::parse(store.read(&state).await.map_err(failed)?.as_deref());
         if matches!(seen, XenbusState::Closed | XenbusState::Unknown | XenbusState::Initialising)
@@ -205,14 +254,14 @@ async fn wait_until_closed(
         {
             return Ok(());
         }
-        let tick = deadline.min(Instant::now() + DRIVER_TICK);
-        match tokio::time::timeout_at(tick, watch.next()).await {
+        let next_look = deadline.min(Instant::now() + tick);
+        match tokio::time::timeout_at(next_look, watch.next()).await {
             Ok(Ok(_)) => {}
             Ok(Err(source)) => return Err(failed(source)),
-            Err(_) if tick == deadline => {
+            Err(_) if next_look == deadline => {
                 return Err(DetachError::StillThere { class, devid, domid, seen, limit });
             }
-            Err(_) => {}
+            Err(_) => tick = (tick * 2).min(LONGEST_TICK),
         }
     }
 }

@@ -12,8 +12,8 @@ mod scripts;
 mod wiring;
 mod xenbus;
 
-pub use detach::{DetachError, Leftover, detach, find_devices};
+pub use detach::{DetachError, Leftover, ask_to_let_go, detach, find_devices};
 pub use nodes::DeviceNodes;
 pub use scripts::{HostScripts, ScriptCall, ScriptError, ScriptRunner};
-pub use wiring::{DeviceFault, Hotplug, Wiring, WiringState, outcome};
+pub use wiring::{DeviceFault, Hotplug, Wiring, WiringState, connect, outcome};
 pub use xenbus::XenbusState;

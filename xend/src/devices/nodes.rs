@@ -57,7 +57,8 @@ impl DeviceNodes<'_> {
     }
 
     /// Adds a network interface to `batch`; the answer says how it is wired.
-    pub fn vif(&self, batch: &mut Batch, devid: u32, vif: &VifConfig, script: &str) -> Hotplug {
+    pub fn vif(&self, batch: &mut Batch, vif: &VifConfig, script: &str) -> Hotplug {
+        let devid = vif.devid;
         let mut backend =
             vec![("script", script.to_owned()), ("mac", vif.mac.clone()), ("handle", devid.to_string())];
         let optional =

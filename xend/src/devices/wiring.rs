@@ -151,6 +151,16 @@ pub async fn outcome(state: &mut watch::Receiver<WiringState>) -> Result<(), Arc
     }
 }
 
+/// Wires one device of a domain that exists; returns when the outcome is known.
+pub async fn connect(
+    store: &Store,
+    scripts: &dyn ScriptRunner,
+    device: &Hotplug,
+    limit: Duration,
+) -> Result<(), DeviceFault> {
+    wire(store, scripts, device, Instant::now() + limit).await
+}
+
 async fn wire(
     store: &Store,
     scripts: &dyn ScriptRunner,

@@ -221,13 +221,23 @@ impl DomainConfig {
         })
     }
 
-    /// Interfaces in order; an interface's number is its place.
-    pub fn vifs(&self) -> impl Iterator<Item = (u32, &VifConfig)> {
-        let vifs = self.devices.iter().filter_map(|device| match device {
+    /// Interfaces in order.
+    pub fn vifs(&self) -> impl Iterator<Item = &VifConfig> {
+        self.devices.iter().filter_map(|device| match device {
+            DeviceConfig::Vif(vif) => Some(vif),
+            DeviceConfig::Vbd(_) => None,
+        })
+    }
+
+    /// Numbers the interfaces by their places, as a domain that is made anew has them.
+    pub fn number_vifs(&mut self) {
+        let vifs = self.devices.iter_mut().filter_map(|device| match device {
             DeviceConfig::Vif(vif) => Some(vif),
             DeviceConfig::Vbd(_) => None,
         });
-        (0..).zip(vifs)
+        for (number, vif) in (0..).zip(vifs) {
+            vif.devid = number;
+        }
     }
 
     /// Whether vcpu `number` is up at the start.
@@ -369,20 +379,18 @@ pub(super) fn command_line(root: Option<String>, ip: Option<String>, args: Strin
 
 fn devices(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Vec<DeviceConfig> {
     let mut devices = Vec::new();
+    let mut vifs = 0..;
     for form in tree.children("device").filter_map(|device| device.items().get(1)) {
-        let new_uuid = || Uuid::new_v4().to_string();
-        let device = match form.name() {
-            Some("vbd") => VbdConfig::from_sxp(form, new_uuid).map(DeviceConfig::Vbd),
-            Some("vif") => VifConfig::from_sxp(form, new_uuid, new_mac).map(DeviceConfig::Vif),
-            Some("console") => continue, // made by the daemon for every domain
-            Some(
-                class @ ("vfb" | "vkbd" | "pci" | "tap" | "tap2" | "vif2" | "vscsi" | "vusb" | "ioports"
-                | "irq"),
-            ) => Err(ConfigFault::NotYet { what: format!("a {class} device") }),
-            other => Err(ConfigFault::DeviceClass { class: other.unwrap_or_default().to_owned() }),
-        };
-        match device {
-            Ok(device) => devices.push(device),
+        if form.name() == Some("console") {
+            continue; // made by the daemon for every domain
+        }
+        match device(form) {
+            Ok(mut device) => {
+                if let DeviceConfig::Vif(vif) = &mut device {
+                    vif.devid = vifs.next().unwrap_or_default();
+                }
+                devices.push(device);
+            }
             Err(fault) => faults.push(fault),
         }
     }
@@ -390,8 +398,21 @@ fn devices(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Vec<DeviceConfig> {
     devices
 }
 
+/// One device; a vif has the number 0 until its domain gives it another.
+pub(super) fn device(form: &Sxp) -> Result<DeviceConfig, ConfigFault> {
+    let new_uuid = || Uuid::new_v4().to_string();
+    match form.name() {
+        Some("vbd") => VbdConfig::from_sxp(form, new_uuid).map(DeviceConfig::Vbd),
+        Some("vif") => VifConfig::from_sxp(form, new_uuid, new_mac).map(DeviceConfig::Vif),
+        Some(
+            class @ ("vfb" | "vkbd" | "pci" | "tap" | "tap2" | "vif2" | "vscsi" | "vusb" | "ioports" | "irq"),
+        ) => Err(ConfigFault::NotYet { what: format!("a {class} device") }),
+        other => Err(ConfigFault::DeviceClass { class: other.unwrap_or_default().to_owned() }),
+    }
+}
+
 /// No number, source or address twice; and the first disk is the one a boot loader reads.
-fn refuse_doubles(devices: &mut [DeviceConfig], faults: &mut Vec<ConfigFault>) {
+pub(super) fn refuse_doubles(devices: &mut [DeviceConfig], faults: &mut Vec<ConfigFault>) {
     let (mut numbers, mut sources, mut macs) = (HashSet::new(), HashSet::new(), HashSet::new());
     let marked = devices.iter().any(|device| matches!(device, DeviceConfig::Vbd(vbd) if vbd.bootable));
     let mut first = !marked;
@@ -584,6 +605,6 @@ mod tests {
         .unwrap();
         let bootable: Vec<bool> = config.vbds().map(|vbd| vbd.bootable).collect();
         assert_eq!(bootable, [true, false]);
-        assert!(config.vifs().all(|(_, vif)| vif.mac.starts_with("00:16:3e:")));
+        assert!(config.vifs().all(|vif| vif.mac.starts_with("00:16:3e:")));
     }
 }

@@ -3,6 +3,7 @@
 
 mod action;
 mod config;
+mod device;
 mod managed;
 mod record;
 mod state;
@@ -12,6 +13,7 @@ mod vif;
 
 pub use action::{ExitAction, ExitActions};
 pub use config::{ConfigFault, DeviceConfig, DomainConfig, ImageConfig};
+pub use device::{DeviceChange, DeviceId, device_number, store_class};
 pub use managed::ManagedConfig;
 pub use record::{DomainRecord, Phase, RecordFault};
 pub use state::{LiveFacts, PowerState, state_letters};

@@ -2,12 +2,13 @@
 //! it is what tells our domains from those of other tools after a restart (`docs/architecture.md`).
 //!
 //! ```text
-//! (xend_record (version 1) (phase live) (start_time 1300000000.12) (restart_count 0) (notes …) (domain (name vm1) …))
+//! (xend_record (version 1) (phase live) (start_time 1300000000.12) (restart_count 0) (notes …)
+//!              (vif_numbers 0 2) (next_vif 3) (changes (detaching vbd 51728)) (domain (name vm1) …))
 //! ```
 
 use xend_api::{Sxp, sxp};
 
-use super::{ConfigFault, DomainConfig, tree::config_tree};
+use super::{ConfigFault, DeviceChange, DeviceConfig, DomainConfig, tree::config_tree};
 
 /// Version of the format that this program writes; it reads this one only.
 const VERSION: i64 = 1;
@@ -60,6 +61,11 @@ pub struct DomainRecord {
     pub restart_count: i64,
     /// ELF notes of the kernel it was built from; none before.
     pub notes: Vec<(String, String)>,
+    /// Number of the next vif that it is given: none is used twice while it lives.
+    pub next_vif: u32,
+    /// Changes of its devices that are not over; those that are being attached are in `config` already, those that are
+    /// being detached still are.
+    pub changes: Vec<DeviceChange>,
 }
 
 /// Why a record can't be used.
@@ -88,7 +94,32 @@ pub enum RecordFault {
 impl DomainRecord {
     /// A domain that is about to be made.
     pub fn creating(config: DomainConfig) -> Self {
-        Self { phase: Phase::Creating, config, start_time: 0.0, restart_count: 0, notes: Vec::new() }
+        let mut record = Self {
+            phase: Phase::Creating,
+            config,
+            start_time: 0.0,
+            restart_count: 0,
+            notes: Vec::new(),
+            next_vif: 0,
+            changes: Vec::new(),
+        };
+        record.begin_anew();
+        record
+    }
+
+    /// Before the domain is made, for the first time or again: what was being detached has gone with the guest that
+    /// held it, and the interfaces are numbered from 0.
+    pub fn begin_anew(&mut self) {
+        for change in std::mem::take(&mut self.changes) {
+            match change {
+                DeviceChange::Attaching(gone) | DeviceChange::Detaching(gone) => {
+                    self.config.devices.retain(|device| device.id() != gone);
+                }
+                DeviceChange::Changing(_) => {}
+            }
+        }
+        self.config.number_vifs();
+        self.next_vif = self.config.vifs().count() as u32;
     }
 
     /// The file's text.
@@ -101,6 +132,9 @@ impl DomainRecord {
                 Sxp::pair("start_time", format!("{:.3}", self.start_time)),
                 Sxp::pair("restart_count", self.restart_count),
                 Sxp::form("notes", self.notes.iter().map(|(name, value)| Sxp::pair(name, value.as_str()))),
+                Sxp::form("vif_numbers", self.config.vifs().map(|vif| Sxp::Int(vif.devid.into()))),
+                Sxp::pair("next_vif", i64::from(self.next_vif)),
+                Sxp::form("changes", self.changes.iter().map(|change| change.to_sxp())),
                 config_tree(&self.config),
             ],
         );
@@ -121,14 +155,41 @@ impl DomainRecord {
         let phase = Phase::ALL.iter().find(|(_, w)| *w == word).ok_or(missing("phase"))?.0;
         let start = record.value("start_time").and_then(Sxp::atom).and_then(|text| text.parse().ok());
         let tree = record.child("domain").ok_or(missing("domain"))?;
+        let mut config = DomainConfig::from_sxp(tree).map_err(RecordFault::Config)?;
+        if let Some(numbers) = record.child("vif_numbers") {
+            set_vif_numbers(&mut config, numbers).ok_or(missing("vif_numbers"))?;
+        }
+        let highest = config.vifs().map(|vif| vif.devid + 1).max().unwrap_or(0);
+        let next_vif = record.value("next_vif").and_then(Sxp::int).and_then(|next| u32::try_from(next).ok());
+        let changes = record.child("changes").map(|form| form.items().iter().skip(1)).into_iter().flatten();
+        let changes: Option<Vec<DeviceChange>> = changes.map(DeviceChange::from_sxp).collect();
         Ok(Self {
             phase,
-            config: DomainConfig::from_sxp(tree).map_err(RecordFault::Config)?,
             start_time: start.ok_or(missing("start_time"))?,
             restart_count: record.value("restart_count").and_then(Sxp::int).unwrap_or(0),
             notes: record.child("notes").map(notes).unwrap_or_default(),
+            next_vif: next_vif.unwrap_or(0).max(highest),
+            changes: changes.ok_or(missing("changes"))?,
+            config,
         })
     }
+}
+
+/// One number for each vif, in their order; `None` when they don't fit.
+fn set_vif_numbers(config: &mut DomainConfig, form: &Sxp) -> Option<()> {
+    let numbers: Option<Vec<u32>> = form
+        .items()
+        .iter()
+        .skip(1)
+        .map(|item| u32::try_from(item.int()?).ok().filter(|n| *n < u32::MAX))
+        .collect();
+    let mut numbers = numbers?.into_iter();
+    for device in &mut config.devices {
+        if let DeviceConfig::Vif(vif) = device {
+            vif.devid = numbers.next()?;
+        }
+    }
+    numbers.next().is_none().then_some(())
 }
 
 /// Only shown to people: what is no pair is left out.
@@ -154,6 +215,9 @@ mod tests {
         record.phase = Phase::Live;
         record.start_time = 1_300_000_000.125;
         record.restart_count = 3;
+        record.config.devices.remove(2);
+        record.next_vif = 4;
+        record.changes = vec![DeviceChange::Detaching(record.config.devices[0].id())];
         record.notes =
             vec![("GUEST_OS".to_owned(), "linux".to_owned()), ("FEATURES".to_owned(), "!a|b".to_owned())];
         let back = DomainRecord::from_text(&record.to_text()).unwrap();
@@ -288,6 +352,34 @@ mod tests {
                 ),
             ],
         )
+    }
+
+    #[test]
+    fn a_record_from_before_devices_could_change_has_vifs_numbered_by_their_places() {
+        let text = "(xend_record (version 1) (phase live) (start_time 1.0) (restart_count 0) (notes)
+            (domain (name a) (memory 64) (image (linux (kernel /k))) (device (vif)) (device (vif))))";
+        let record = DomainRecord::from_text(text).unwrap();
+        assert_eq!(record.config.vifs().map(|vif| vif.devid).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!((record.next_vif, record.changes), (2, vec![]));
+        for odd in ["(vif_numbers 0)", "(vif_numbers 0 1 2)", "(vif_numbers 0 -1)", "(changes (lost vbd 1))"]
+        {
+            assert!(DomainRecord::from_text(&text.replace("(notes)", odd)).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_was_being_detached_does_not_come_back_with_a_restart() {
+        let tree = sxp::parse(
+            "(vm (name a) (memory 64) (image (linux (kernel /k))) (device (vif)) (device (vif))
+               (device (vbd (uname phy:a) (dev xvda) (mode w))))",
+        )
+        .unwrap();
+        let mut record = DomainRecord::creating(DomainConfig::from_sxp(&tree[0]).unwrap());
+        record.next_vif = 9;
+        record.changes = vec![DeviceChange::Detaching(record.config.devices[0].id())];
+        record.begin_anew();
+        assert_eq!(record.config.vifs().map(|vif| vif.devid).collect::<Vec<_>>(), [0]);
+        assert_eq!((record.config.devices.len(), record.next_vif, record.changes.len()), (2, 1, 0));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The tree of a live domain as `xm list --long`, XML-RPC and save files have it (`xend-daemon` §7.1, §7.3).
 
+use std::collections::BTreeMap;
+
 use xend_api::Sxp;
 
 use super::{DeviceConfig, DomainConfig, LiveFacts, PowerState, VbdConfig, state_letters};
@@ -21,8 +23,8 @@ pub struct DomainTree<'a> {
     pub console_port: Option<u32>,
     /// The kernel's ELF notes.
     pub notes: &'a [(String, String)],
-    /// Where each vif's script was found, in the order of the vifs.
-    pub vif_scripts: &'a [String],
+    /// Where each vif's script was found, by the vif's number.
+    pub vif_scripts: &'a BTreeMap<u32, String>,
     /// Devices too, or only the head.
     pub devices: Devices,
 }
@@ -52,8 +54,9 @@ pub fn domain_tree(from: &DomainTree<'_>) -> Sxp {
         tree.push(Sxp::pair("console_mfn", console as i64));
     }
     if from.devices == Devices::Shown {
-        let vifs = config.vifs().zip(from.vif_scripts);
-        tree.extend(vifs.map(|((_, vif), script)| Sxp::pair("device", vif.to_sxp(script))));
+        let scripts = from.vif_scripts;
+        let vifs = config.vifs().filter_map(|vif| Some((vif, scripts.get(&vif.devid)?)));
+        tree.extend(vifs.map(|(vif, script)| Sxp::pair("device", vif.to_sxp(script))));
         if let Some(port) = from.console_port {
             tree.push(Sxp::pair("device", console(config, port)));
         }

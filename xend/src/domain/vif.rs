@@ -12,6 +12,8 @@ const DEFAULT_INTERVAL_US: u64 = 50_000;
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VifConfig {
+    /// Its number while its domain lives: its place at the start, for a later one the next that was never used.
+    pub devid: u32,
     /// Its own identity, kept over restarts.
     pub uuid: String,
     /// `00:16:3e:…`, given or made.
@@ -55,6 +57,7 @@ impl VifConfig {
             .filter_map(|key| text(key).map(|value| (key.to_owned(), value)))
             .collect();
         Ok(Self {
+            devid: 0,
             uuid: text("uuid").unwrap_or_else(new_uuid),
             mac,
             bridge: text("bridge"),

@@ -18,8 +18,8 @@ use super::{
     task::{Message, standing_of},
 };
 use crate::{
-    devices::{self, Wiring},
-    domain::{DomainRecord, Phase},
+    devices::{self, Hotplug, Wiring},
+    domain::{DeviceChange, DeviceId, DomainRecord, Phase},
     operations::{Context, Domain, Live, blocking, chain},
 };
 
@@ -80,9 +80,16 @@ impl Manager {
         }
         info!(%name, %uuid, ?phase, domid = there.map(|info| info.domid.0), "found the record of a domain");
         let (done, looked) = oneshot::channel();
+        let changes = domain.record.changes.clone();
         if let Err(fault) = self.start_task(domain, end, Message::Look(Some(done))) {
             error!(%name, "{}", chain(&fault));
             return None;
+        }
+        for change in changes {
+            match change {
+                DeviceChange::Attaching(_) => {} // taken back by the look
+                DeviceChange::Detaching(id) | DeviceChange::Changing(id) => self.follow(uuid, id),
+            }
         }
         Some(looked)
     }
@@ -113,8 +120,14 @@ async fn recollect(context: &Context, domain: &mut Domain, domid: DomId) -> Resu
     let Some(live) = domain.live.as_mut() else { return Ok(End::Open) };
     live.rings = number(0).zip(number(2));
     live.ports = number(1).zip(number(3)).map(|(store, console)| (store as u32, console as u32));
-    let hotplugs: Vec<_> = devices.into_iter().map(|device| device.hotplug).collect();
-    live.vif_scripts = hotplugs.iter().filter(|h| h.class == "vif").map(|h| h.script.clone()).collect();
+    let changes = &domain.record.changes;
+    let is_changing = |hotplug: &Hotplug| {
+        changes.iter().any(|c| c.device() == DeviceId { class: hotplug.class, devid: hotplug.devid })
+    };
+    let hotplugs = devices.into_iter().map(|device| device.hotplug).filter(|hotplug| !is_changing(hotplug));
+    let hotplugs: Vec<_> = hotplugs.collect();
+    live.vif_scripts =
+        hotplugs.iter().filter(|h| h.class == "vif").map(|h| (h.devid, h.script.clone())).collect();
     let (store, scripts) = (context.store.clone(), context.scripts.clone());
     live.wiring = Some(Wiring::start(store, scripts, hotplugs, context.settings().device_create_timeout));
     let preserved = nodes[4].as_deref() == Some("True");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hypervisor::HypervisorError;
+use xend_api::Sxp;
 use xenstore::StoreError;
 
 use super::Refusal;
@@ -54,6 +55,18 @@ pub enum RequestError {
         name: String,
         /// Why.
         refusal: Refusal,
+    },
+    /// The domain has no such device.
+    #[error("the domain has no device {device}")]
+    NoDevice {
+        /// As the client named it.
+        device: String,
+    },
+    /// Only a drive takes another medium, and only that.
+    #[error("the device does not become what is asked")]
+    NoMedium {
+        /// What it was to become.
+        form: Sxp,
     },
     /// Asked of domain 0.
     #[error("domain 0 is not for that")]

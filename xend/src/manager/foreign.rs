@@ -20,7 +20,7 @@ impl Manager {
         let domid = listed.info.domid;
         let done = match asked {
             Asked::Pause => self.context.with_xen(move |xen| xen.pause(domid)).await,
-            Asked::Unpause | Asked::Shutdown | Asked::Destroy => {
+            Asked::Unpause | Asked::Devices | Asked::Shutdown | Asked::Destroy => {
                 self.context.with_xen(move |xen| xen.unpause(domid)).await
             }
         };

@@ -10,7 +10,8 @@ use xenstore::{StoreError, paths};
 
 use super::{
     RequestError,
-    task::{Completion, Message, Next, Reply, Task},
+    hotplug::unless_destroyed,
+    task::{Completion, Next, Reply, Task},
 };
 use crate::{
     domain::Phase,
@@ -118,22 +119,10 @@ impl Task {
         // Its devices may take their time; everybody is to see the new number meanwhile.
         self.publish();
         let Some((waiting, rest)) = steps[made..end].split_first() else { return Ok(Made::Whole) };
-        {
-            let waiting = run(&self.context, &mut self.domain, std::slice::from_ref(waiting));
-            tokio::pin!(waiting);
-            loop {
-                tokio::select! {
-                    biased;
-                    Some(message) = self.queue.recv() => {
-                        if matches!(message, Message::Destroy(_)) {
-                            self.put_off.push_front(message);
-                            return Ok(Made::Unwanted);
-                        }
-                        self.put_off.push_back(message);
-                    }
-                    done = &mut waiting => break done?,
-                }
-            }
+        let waiting = run(&self.context, &mut self.domain, std::slice::from_ref(waiting));
+        match unless_destroyed(&mut self.queue, &mut self.put_off, waiting).await {
+            Some(done) => done?,
+            None => return Ok(Made::Unwanted),
         }
         run(&self.context, &mut self.domain, rest).await?;
         Ok(Made::Whole)

@@ -162,6 +162,38 @@ impl Manager {
         Ok(())
     }
 
+    /// Changes the configuration of a managed domain, on disk when this returns. `NoDomain` when it is not managed.
+    pub(super) async fn change_stored(
+        &self,
+        uuid: Uuid,
+        change: impl FnOnce(&ManagedConfig) -> Result<ManagedConfig, RequestError>,
+    ) -> Result<(), RequestError> {
+        let gone = || RequestError::NoDomain { designator: uuid.to_string() };
+        let _pen = self.pen.lock().await;
+        let before = {
+            let tables = self.lock();
+            let managed = tables.managed.get(&uuid).filter(|managed| managed.claim != Claim::Leaving);
+            managed.map(|managed| managed.config.clone()).ok_or_else(gone)?
+        };
+        let after = Arc::new(change(&before)?);
+        if after == before {
+            return Ok(());
+        }
+        let store = self.context.managed.clone();
+        let written = {
+            let after = after.clone();
+            blocking(move || store.write(&after)).await
+        };
+        if let Err(source) = written {
+            let folder = self.context.managed.folder_of(uuid).display().to_string();
+            return Err(self.failed_to("Failed to save configuration file to", &folder, source));
+        }
+        if let Some(managed) = self.lock().managed.get_mut(&uuid) {
+            managed.config = after;
+        }
+        Ok(())
+    }
+
     fn managed_name(&self, uuid: Uuid) -> Result<String, RequestError> {
         let gone = || RequestError::NoDomain { designator: uuid.to_string() };
         self.lock().managed.get(&uuid).map(|managed| managed.config.name.clone()).ok_or_else(gone)

@@ -5,6 +5,7 @@
 mod adopt;
 mod error;
 mod foreign;
+mod hotplug;
 mod listing;
 mod making;
 mod managed;

@@ -50,6 +50,8 @@ pub enum Asked {
     Unpause,
     /// Ask the guest to end.
     Shutdown,
+    /// Give it a device, take one away, change one.
+    Devices,
     /// End it.
     Destroy,
 }
@@ -119,6 +121,8 @@ pub enum Refusal {
     NotRunning,
     /// To be suspended, and not managed.
     NotManaged,
+    /// It belongs to another tool.
+    Foreign,
 }
 
 /// Answers a request.
@@ -130,6 +134,10 @@ pub fn admit(standing: Standing, asked: Asked) -> Verdict {
         // The original let a crashed domain be paused, so that its memory can be looked at in peace.
         (Standing::Ended(Ending::Crash), Asked::Pause) => AlreadyDone,
         (Standing::Ended(_) | Standing::Dying | Standing::Absent, Asked::Pause | Asked::Unpause) => {
+            Refuse(Refusal::NotStarted)
+        }
+        (Standing::Running | Standing::Paused, Asked::Devices) => Queue,
+        (Standing::Ended(_) | Standing::Dying | Standing::Absent, Asked::Devices) => {
             Refuse(Refusal::NotStarted)
         }
         (Standing::Running | Standing::Paused, Asked::Shutdown) => Queue,

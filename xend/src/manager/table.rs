@@ -282,7 +282,7 @@ impl Manager {
         Ok(entry)
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         entry: &Entry,
         message: impl FnOnce(oneshot::Sender<Result<T, RequestError>>) -> Message,

@@ -15,13 +15,14 @@ use xenstore::paths::{self, node};
 
 use super::{
     RequestError,
+    hotplug::DeviceRequest,
     retry::Retry,
     rules::{Asked, Ending, Need, Outcome, ShutdownReason, Standing, Verdict, admit, check, policy},
     table::Place,
     view::{View, view_of},
 };
 use crate::{
-    domain::Phase,
+    domain::{DeviceConfig, Phase},
     operations::{Context, Domain, Operation, OperationError, Step, chain, plan, run},
 };
 
@@ -39,6 +40,8 @@ pub(super) enum Message {
     Shutdown(ShutdownReason, Reply<()>),
     /// End it.
     Destroy(Reply<()>),
+    /// Give it a device, take one away, change one.
+    Device(DeviceRequest, Reply<DeviceConfig>),
     /// Remember who paused it.
     PauseFlag(PausedBy, Reply<()>),
     /// Look at it: something happened. Whoever waits is told when the look is over.
@@ -155,6 +158,7 @@ impl Task {
                 let _ = reply.send(self.settle().await);
                 Next::Wait
             }
+            Message::Device(request, reply) => self.device(request, reply).await,
             Message::Look(done) => {
                 let next = self.look().await;
                 if matches!(next, Next::End) {
@@ -243,6 +247,7 @@ impl Task {
         match check(self.domain.record.phase, standing) {
             Need::Nothing if self.unrecorded => self.finish().await,
             Need::Nothing => {
+                self.withdraw_attached().await;
                 self.retry.reset();
                 Next::Wait
             }
@@ -331,7 +336,7 @@ impl Task {
     }
 
     /// How the domain stands in Xen, by its UUID.
-    async fn standing(&self) -> Result<Standing, RequestError> {
+    pub(super) async fn standing(&self) -> Result<Standing, RequestError> {
         let Some(domid) = self.domid() else { return Ok(Standing::Absent) };
         let uuid = self.domain.uuid();
         let info = self

@@ -1,13 +1,13 @@
 //! What a domain's task publishes: the only thing that anybody else sees of a domain of ours.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use hypervisor::DomId;
 use tokio::sync::watch;
 
 use crate::{
     devices::{Wiring, WiringState},
-    domain::{DomainConfig, Phase},
+    domain::{DeviceChange, DomainConfig, Phase},
     operations::Domain,
 };
 
@@ -30,8 +30,10 @@ pub struct View {
     pub console_port: Option<u32>,
     /// ELF notes of its kernel.
     pub notes: Arc<Vec<(String, String)>>,
-    /// Where each vif's script was found.
-    pub vif_scripts: Arc<Vec<String>>,
+    /// Where each vif's script was found, by the vif's number.
+    pub vif_scripts: Arc<BTreeMap<u32, String>>,
+    /// Changes of its devices that are not over.
+    pub changes: Vec<DeviceChange>,
     /// Paused by an administrator rather than by an operation.
     pub paused_by_admin: bool,
     /// How far the wiring of its devices is; `None` for one that was adopted complete.
@@ -56,6 +58,7 @@ pub(super) fn view_of(domain: &Domain) -> View {
         console_port: live.and_then(|live| live.ports).map(|(_, console)| console),
         notes: Arc::new(record.notes.clone()),
         vif_scripts: Arc::new(live.map(|live| live.vif_scripts.clone()).unwrap_or_default()),
+        changes: record.changes.clone(),
         paused_by_admin: false,
         wiring: live.and_then(|live| live.wiring.as_ref()).map(Wiring::watch),
         preserved: false,

@@ -8,6 +8,7 @@ use xenstore::StoreError;
 use crate::{
     builder::BuildError,
     devices::{DetachError, DeviceFault},
+    domain::DeviceId,
     state::StateError,
 };
 
@@ -93,6 +94,16 @@ pub enum OperationError {
         /// Which, and why.
         #[source]
         fault: Arc<DeviceFault>,
+    },
+    /// The guest keeps a device that it was asked for.
+    #[error("cannot take {} {} from domain {name} yet", .device.class, .device.devid)]
+    InUse {
+        /// The domain's name.
+        name: String,
+        /// Which.
+        device: DeviceId,
+        /// What was seen.
+        source: Box<DetachError>,
     },
     /// The record on disk.
     #[error("cannot keep the record of domain {name}")]

@@ -8,6 +8,7 @@ use super::{Context, Domain, OperationError, blocking, create::memory_or_build, 
 use crate::{
     builder::{self, Kernel, KernelFile, MemorySize, Populated},
     devices::{DeviceNodes, Hotplug, Wiring},
+    domain::DeviceConfig,
 };
 
 /// Does all of it. The wiring of the devices is started and goes on by itself.
@@ -28,7 +29,8 @@ pub(super) async fn furnish(context: &Context, domain: &mut Domain) -> Result<()
         let limit = context.settings().device_create_timeout;
         live.wiring = Some(Wiring::start(store, scripts, hotplugs.clone(), limit));
     }
-    live.vif_scripts = scripts.vifs;
+    let numbers = domain.record.config.vifs().map(|vif| vif.devid);
+    live.vif_scripts = numbers.zip(scripts.vifs).collect();
     hotplugs?;
     domain.made.populated = Some(memory?);
     domain.made.kernel = Some(kernel?);
@@ -45,27 +47,34 @@ struct Scripts {
     vifs: Vec<String>,
 }
 
-/// Finds every script before anything is changed; a configured script may have words behind its name.
+/// Finds every script before anything is changed.
 fn find_scripts(context: &Context, domain: &Domain) -> Result<Scripts, OperationError> {
-    let find = |configured: &str| {
-        let (name, words) = configured.split_once(' ').unwrap_or((configured, ""));
-        let path = context.places.find_script(name).ok_or_else(|| OperationError::ScriptMissing {
-            name: name.to_owned(),
-            folders: context.places.script_folders().map(|f| f.display().to_string()).join(", "),
-        })?;
-        let path = path.display().to_string();
-        Ok(if words.is_empty() { path } else { format!("{path} {words}") })
-    };
     let config = &domain.record.config;
+    let (mut vbds, mut vifs) = (Vec::new(), Vec::new());
+    for device in &config.devices {
+        let script = find_script(context, device)?;
+        match device {
+            DeviceConfig::Vbd(_) => vbds.push(script),
+            DeviceConfig::Vif(_) => vifs.push(script),
+        }
+    }
+    Ok(Scripts { vbds, vifs })
+}
+
+/// Finds the script of a device: its path, and the words behind its name where it is configured.
+pub(super) fn find_script(context: &Context, device: &DeviceConfig) -> Result<String, OperationError> {
     let settings = context.settings();
-    let default = settings.vif_script.as_str();
-    Ok(Scripts {
-        vbds: config.vbds().map(|_| find("block")).collect::<Result<_, _>>()?,
-        vifs: config
-            .vifs()
-            .map(|(_, vif)| find(vif.script.as_deref().unwrap_or(default)))
-            .collect::<Result<_, _>>()?,
-    })
+    let configured = match device {
+        DeviceConfig::Vbd(_) => "block",
+        DeviceConfig::Vif(vif) => vif.script.as_deref().unwrap_or(&settings.vif_script),
+    };
+    let (name, words) = configured.split_once(' ').unwrap_or((configured, ""));
+    let path = context.places.find_script(name).ok_or_else(|| OperationError::ScriptMissing {
+        name: name.to_owned(),
+        folders: context.places.script_folders().map(|f| f.display().to_string()).join(", "),
+    })?;
+    let path = path.display().to_string();
+    Ok(if words.is_empty() { path } else { format!("{path} {words}") })
 }
 
 async fn store_tree(
@@ -83,8 +92,8 @@ async fn store_tree(
     for (vbd, script) in config.vbds().zip(&scripts.vbds) {
         hotplugs.push(devices.vbd(&mut batch, vbd, script));
     }
-    for ((devid, vif), script) in config.vifs().zip(&scripts.vifs) {
-        hotplugs.push(devices.vif(&mut batch, devid, vif, script));
+    for (vif, script) in config.vifs().zip(&scripts.vifs) {
+        hotplugs.push(devices.vif(&mut batch, vif, script));
     }
     context.store.commit(&batch).await.map_err(|source| OperationError::Store {
         act: "write the nodes of",

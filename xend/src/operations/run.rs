@@ -1,7 +1,10 @@
 //! Performs the steps of an operation, one by one. What a step learns is kept in [`Domain`]; what it did can be found
 //! again in Xen, the store and the records.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeMap,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use hypervisor::DomId;
 use tracing::{debug, warn};
@@ -43,8 +46,8 @@ pub struct Live {
     pub ports: Option<(u32, u32)>,
     /// Frames of the store and the console ring.
     pub rings: Option<(u64, u64)>,
-    /// Where each vif's script was found.
-    pub vif_scripts: Vec<String>,
+    /// Where each vif's script was found, by the vif's number.
+    pub vif_scripts: BTreeMap<u32, String>,
     /// The wiring of its devices; `None` once it has been stopped.
     pub wiring: Option<Wiring>,
 }
@@ -52,7 +55,7 @@ pub struct Live {
 impl Live {
     /// An empty domain.
     pub fn new(domid: DomId) -> Self {
-        Self { domid, ports: None, rings: None, vif_scripts: Vec::new(), wiring: None }
+        Self { domid, ports: None, rings: None, vif_scripts: BTreeMap::new(), wiring: None }
     }
 }
 
@@ -112,9 +115,12 @@ async fn perform(context: &Context, domain: &mut Domain, step: Step) -> Result<(
 }
 
 async fn record(context: &Context, domain: &mut Domain, phase: Phase) -> Result<(), OperationError> {
-    // One that is found half-way after a crash has been counted.
-    if phase == Phase::Restarting && domain.record.phase != Phase::Restarting {
-        domain.record.restart_count += 1;
+    if phase == Phase::Restarting {
+        // One that is found half-way after a crash has been counted.
+        if domain.record.phase != Phase::Restarting {
+            domain.record.restart_count += 1;
+        }
+        domain.record.begin_anew();
     }
     domain.record.phase = phase;
     let (records, record) = (context.records.clone(), domain.record.clone());

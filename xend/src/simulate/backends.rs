@@ -2,7 +2,7 @@
 //! directories drives them, and tells the console daemon of new consoles as well.
 //!
 //! ```text
-//!   1 ──> 2 ── hotplug-status connected, frontend 3 ──> 4 ── online 0, or frontend closing ──> 5 ──> 6
+//!   1 ──> 2 ── script done, a medium there, frontend 3 ──> 4 ── told to, or frontend closing ──> 5 ── frontend closed ──> 6
 //! ```
 
 use std::sync::Arc;
@@ -43,10 +43,8 @@ pub(super) mod state {
 struct Seen {
     own: u8,
     frontend: u8,
-    /// The script is done.
+    /// The script is done, and there is something to serve.
     wired: bool,
-    /// The toolstack wants the device to stay.
-    online: bool,
 }
 
 /// The next state of a backend, if there is one.
@@ -60,10 +58,8 @@ fn decide(seen: Seen) -> Option<u8> {
             (ready && seen.wired).then_some(state::CONNECTED)
         }
         state::CONNECTED => leaves.then_some(state::CLOSING),
-        // Told to go, it waits for nobody; a frontend that only closes may still need its last requests done.
-        state::CLOSING => {
-            (!seen.online || matches!(seen.frontend, 0 | state::CLOSED)).then_some(state::CLOSED)
-        }
+        // It waits for its frontend, told to go or not: a guest may have the device in use.
+        state::CLOSING => matches!(seen.frontend, 0 | state::CLOSED).then_some(state::CLOSED),
         _ => None,
     }
 }
@@ -164,7 +160,7 @@ async fn look(store: &Store, device: Device<'_>) -> Result<(), StoreError> {
 
 async fn see(store: &Store, device: Device<'_>, backend: &str) -> Result<Option<Seen>, StoreError> {
     let values = store.read_many(&seen_nodes(device, backend)).await?;
-    Ok(judge(&values))
+    Ok(judge(device.class, &values))
 }
 
 /// In a transaction, so that a backend that the toolstack removes meanwhile does not come back.
@@ -173,7 +169,7 @@ async fn step(tx: Transaction, device: Device<'_>, backend: String) -> Result<()
     for path in seen_nodes(device, &backend) {
         values.push(tx.read(&path).await?);
     }
-    let Some(next) = judge(&values).and_then(decide) else { return Ok(()) };
+    let Some(next) = judge(device.class, &values).and_then(decide) else { return Ok(()) };
     for (name, value) in announced(device.class, next) {
         tx.write(&paths::join(&backend, name), value).await?;
     }
@@ -186,18 +182,18 @@ fn seen_nodes(device: Device<'_>, backend: &str) -> [String; 4] {
         paths::join(backend, paths::node::device::STATE),
         paths::join(&frontend, paths::node::device::STATE),
         paths::join(backend, paths::node::device::HOTPLUG_STATUS),
-        paths::join(backend, paths::node::device::ONLINE),
+        paths::join(backend, paths::node::vbd::PHYSICAL_DEVICE),
     ]
 }
 
 /// `None` when there is no such backend.
-fn judge(values: &[Option<String>]) -> Option<Seen> {
-    let [own, frontend, hotplug, online] = values else { return None };
+fn judge(class: &str, values: &[Option<String>]) -> Option<Seen> {
+    let [own, frontend, hotplug, physical] = values else { return None };
     Some(Seen {
         own: state::parse(Some(own.as_deref()?)),
         frontend: state::parse(frontend.as_deref()),
-        wired: hotplug.as_deref() == Some(paths::node::device::CONNECTED),
-        online: online.as_deref() != Some("0"),
+        wired: hotplug.as_deref() == Some(paths::node::device::CONNECTED)
+            && (class != "vbd" || physical.is_some()),
     })
 }
 
@@ -220,7 +216,7 @@ mod tests {
     use super::{Seen, console_of, decide, judge, state};
 
     fn seen(own: u8, frontend: u8) -> Seen {
-        Seen { own, frontend, wired: true, online: true }
+        Seen { own, frontend, wired: true }
     }
 
     #[test]
@@ -234,8 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_told_to_go_waits_for_nobody() {
-        assert_eq!(decide(Seen { online: false, ..seen(5, 4) }), Some(state::CLOSED));
+    fn a_backend_told_to_go_waits_for_its_frontend() {
         assert_eq!(decide(seen(5, 4)), None);
         assert_eq!(decide(seen(5, 6)), Some(state::CLOSED));
         assert_eq!(decide(seen(4, 6)), Some(state::CLOSING));
@@ -244,7 +239,17 @@ mod tests {
 
     #[test]
     fn a_backend_that_is_gone_stays_gone() {
-        assert_eq!(judge(&[None, Some("1".to_owned()), None, None]), None);
+        assert_eq!(judge("vbd", &[None, Some("1".to_owned()), None, None]), None);
+    }
+
+    #[test]
+    fn a_drive_without_a_medium_waits_for_one() {
+        let nodes = |physical: Option<&str>| {
+            [Some("2"), Some("3"), Some("connected"), physical].map(|node| node.map(str::to_owned))
+        };
+        assert_eq!(judge("vbd", &nodes(None)).and_then(decide), None);
+        assert_eq!(judge("vbd", &nodes(Some("7:0"))).and_then(decide), Some(state::CONNECTED));
+        assert_eq!(judge("vif", &nodes(None)).and_then(decide), Some(state::CONNECTED));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Behaviour {
     pub ignores_shutdown: bool,
     /// `sim.shutdown_after=MS`: takes so long from a request to shut down until it does.
     pub shutdown_takes: Duration,
+    /// `sim.lets_go_after=MS`: has its devices in use for so long after it was asked to let go of one.
+    pub lets_go_after: Duration,
     /// `sim.no_frontend`: has no drivers for its devices.
     pub lacks_frontends: bool,
     /// `sim.no_console`: prints nothing and reads nothing.
@@ -51,6 +53,7 @@ impl Behaviour {
             "crash_after" => self.end = Some((ShutdownCode::Crash, time)),
             "poweroff_after" => self.end = Some((ShutdownCode::Poweroff, time)),
             "reboot_after" => self.end = Some((ShutdownCode::Reboot, time)),
+            "lets_go_after" => self.lets_go_after = time,
             "shutdown_after" => self.shutdown_takes = time,
             _ => return None,
         }

@@ -5,6 +5,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hypervisor::DomId;
 use hypervisor::sim::Machine;
@@ -44,6 +45,8 @@ pub(super) struct Frontends {
     domid: DomId,
     store: Store,
     holder: Holder,
+    /// How long a device stays in use after the guest was asked for it.
+    lets_go_after: Duration,
     /// The event channel of each device that was published.
     ports: BTreeMap<(usize, u32), u32>,
     next_grant: u32,
@@ -52,7 +55,14 @@ pub(super) struct Frontends {
 impl Frontends {
     /// `store` has the rights of the domain.
     pub(super) fn new(machine: Machine, domid: DomId, store: Store, holder: Holder) -> Self {
-        Self { machine, domid, store, holder, ports: BTreeMap::new(), next_grant: FIRST_GRANT }
+        let (lets_go_after, ports) = (Duration::ZERO, BTreeMap::new());
+        Self { machine, domid, store, holder, lets_go_after, ports, next_grant: FIRST_GRANT }
+    }
+
+    /// Has each device in use for this long after the guest was asked for it.
+    pub(super) fn let_go_after(mut self, time: Duration) -> Self {
+        self.lets_go_after = time;
+        self
     }
 
     /// Looks at all devices and brings each one step further.
@@ -91,16 +101,28 @@ impl Frontends {
         match step {
             Step::Publish => self.publish(&mut batch, &frontend, (class, devid)),
             Step::Connect => {
-                batch.write(own_path, state::text(state::CONNECTED));
+                batch.write(&own_path, state::text(state::CONNECTED));
             }
             Step::Close => {
+                tokio::time::sleep(self.lets_go_after).await;
                 if let Some(port) = self.ports.remove(&(class, devid)) {
                     self.machine.close_port(self.domid, port);
                 }
-                batch.write(own_path, state::text(state::CLOSED));
+                batch.write(&own_path, state::text(state::CLOSED));
             }
         }
-        self.store.commit(&batch).await
+        // As Linux does it: a device that is taken away meanwhile does not come back by its driver's writing.
+        let written = self.store.transaction(&own_path, |tx| {
+            let (batch, own_path) = (batch.clone(), own_path.clone());
+            async move {
+                if tx.read(&own_path).await?.is_some() {
+                    tx.apply(&batch).await
+                } else {
+                    Ok::<_, StoreError>(())
+                }
+            }
+        });
+        written.await
     }
 
     fn publish(&mut self, batch: &mut Batch, frontend: &str, (class, devid): (usize, u32)) {

@@ -106,7 +106,8 @@ impl Guest {
         let mut news = News::watch(&self.store, self.view.domid().0, &behaviour).await?;
         self.tell_features(&behaviour).await?;
         let mut frontends =
-            Frontends::new(self.machine.clone(), self.view.domid(), self.store.clone(), self.holder.clone());
+            Frontends::new(self.machine.clone(), self.view.domid(), self.store.clone(), self.holder.clone())
+                .let_go_after(behaviour.lets_go_after);
         loop {
             let due = behaviour
                 .end

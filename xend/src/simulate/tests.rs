@@ -191,6 +191,7 @@ async fn devices_connect_when_their_script_is_done_and_close_when_told() {
     assert!(lab.store.read(&paths::join(&vbd, "ring-ref")).await.unwrap().is_some());
     let port = lab.store.read(&paths::join(&vbd, "event-channel")).await.unwrap().unwrap();
     assert!(lab.machine.port_link(built.domid, port.parse().unwrap()).is_some());
+    lab.store.write(&paths::join(&vbd_backend, "physical-device"), "7:0").await.unwrap();
     for backend in [&vbd_backend, &vif_backend] {
         lab.store.write(&paths::join(backend, "hotplug-status"), "connected").await.unwrap();
     }

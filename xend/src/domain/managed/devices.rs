@@ -50,6 +50,25 @@ pub(super) fn read(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Vec<Sxp> {
     devices
 }
 
+/// A device that the live domain was given, as it is stored.
+pub(super) fn stored(form: &Sxp) -> Sxp {
+    match form.name() {
+        Some("vbd") => vbd(form, Place::Later),
+        Some("tap" | "tap2") => tap(form, Place::Later),
+        Some("vif") => vif(form),
+        _ => with_uuid(form.items().to_vec()),
+    }
+}
+
+/// A disk that is added to others is not the one that a boot loader reads.
+pub(super) fn come_later(form: &mut Sxp) {
+    if let Sxp::List(pairs) = form
+        && let Some(pair) = pairs.iter_mut().find(|pair| pair.name() == Some("bootable"))
+    {
+        *pair = Sxp::pair("bootable", 0);
+    }
+}
+
 /// In the order in which they are shown and stored; those of a class keep theirs.
 pub(super) fn sort(devices: &mut [Sxp]) {
     let place = |form: &Sxp| CLASSES.iter().position(|class| form.name() == Some(class));
@@ -129,7 +148,7 @@ fn pci(form: &Sxp) -> Sxp {
 }
 
 /// No name, source or address twice.
-fn refuse_doubles(devices: &[Sxp], faults: &mut Vec<ConfigFault>) {
+pub(super) fn refuse_doubles(devices: &[Sxp], faults: &mut Vec<ConfigFault>) {
     let (mut names, mut sources, mut macs) = (HashSet::new(), HashSet::new(), HashSet::new());
     for form in devices {
         let text = |key: &str| form.value(key).and_then(Sxp::atom).unwrap_or_default();

@@ -7,6 +7,7 @@
 //!                                          └─> to_config what this version can start, or its refusals by name
 //! ```
 
+mod change;
 mod cpus;
 mod devices;
 mod image;

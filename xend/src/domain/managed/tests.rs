@@ -60,9 +60,9 @@ fn a_plain_pv_domain_can_be_started_as_it_was_defined() {
     let started = config.to_config().unwrap();
     assert_eq!((started.uuid, started.vcpus, started.vcpu_avail), (config.uuid, 2, Some(1)));
     assert_eq!(started.image.args, "root=/dev/hda1 ");
-    let vif = started.vifs().next().unwrap().1.clone();
+    let vif = started.vifs().next().unwrap().clone();
     let again = read(&config.to_text()).to_config().unwrap();
-    assert_eq!(again.vifs().next().unwrap().1, &vif, "its address and uuid are for life");
+    assert_eq!(again.vifs().next().unwrap(), &vif, "its address and uuid are for life");
 }
 
 /// As the original left it of a domain that was running: keys of the Xen-API, live values, devices read back.
