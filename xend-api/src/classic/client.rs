@@ -13,6 +13,12 @@ pub const NEEDS_ROOT_IO: &str = "Most commands need root access.  Please try aga
 /// A bad integer.
 pub const INVALID_ARGUMENT: &str = "Invalid argument.";
 
+/// No domain where one is wanted.
+pub const NO_DOMAIN_GIVEN: &str = "No domain parameter given";
+
+/// Several domains where one is wanted.
+pub const SEVERAL_DOMAINS_GIVEN: &str = "No multiple domain parameters allowed";
+
 /// No HTTP status in the answer; printed without `Error: `.
 pub const CRASHED_NO_STATUS: &str = "Xend has probably crashed!  Invalid or missing HTTP status code.";
 
@@ -50,6 +56,21 @@ pub fn the_domain_does_not_exist(designator: &str) -> String {
 /// No such command.
 pub fn subcommand_not_found(name: &str) -> String {
     format!("Subcommand {name} not found!")
+}
+
+/// A word that is no `KEY=VALUE` that the command knows.
+pub fn invalid_argument(word: &str) -> String {
+    format!("Invalid argument: {word}")
+}
+
+/// The domain has no such device.
+pub fn cannot_find_device(device: &str, domain: &str) -> String {
+    format!("Cannot find device '{device}' in domain '{domain}'")
+}
+
+/// A third word of a detach that does not force it; printed without `Error: `, on standard output.
+pub fn ignoring_option(word: &str) -> String {
+    format!("Ignoring option {word}")
 }
 
 /// A fixed number of arguments was wanted; always with its plural `s`.

@@ -1,13 +1,16 @@
 //! The commands, one noun a file, and what they share: the session with screen and daemon, and the argument count.
 
+mod block;
 mod console;
 pub mod create;
+mod devices;
 mod domains;
 mod host;
 mod lifecycle;
 mod list;
 mod managed;
 mod names;
+mod network;
 mod shutdown;
 mod uptime;
 
@@ -76,16 +79,25 @@ impl<'a> Session<'a> {
         Err(Failure::usage(format!("{text}\n")))
     }
 
+    /// The arguments of a command that takes so many and no options.
+    fn words<'w>(&self, args: &'w [String], low: usize, high: usize) -> Result<Vec<&'w str>, Failure> {
+        self.expect_words(args, low, high)?;
+        Ok(args.iter().map(String::as_str).filter(|arg| *arg != "--").collect())
+    }
+
     /// The only argument of a command that takes one.
     fn only_word<'w>(&self, args: &'w [String]) -> Result<&'w str, Failure> {
-        self.expect_words(args, 1, 1)?;
-        Ok(args.iter().find(|arg| *arg != "--").map_or("--", String::as_str))
+        Ok(self.words(args, 1, 1)?[0])
     }
 }
 
 /// Runs the session's command.
 pub fn run(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
     match session.command.name {
+        "block-attach" => block::attach(session, args),
+        "block-configure" => block::configure(session, args),
+        "block-detach" => block::detach(session, args),
+        "block-list" => block::list(session, args),
         "console" => console::console(session, args),
         "create" => create::create(session, args),
         "delete" => managed::delete(session, args),
@@ -98,6 +110,9 @@ pub fn run(session: &mut Session<'_>, args: &[String]) -> Result<(), Failure> {
         "list" => list::list(session, args),
         "log" => host::log(session, args),
         "new" => create::create(session, args),
+        "network-attach" => network::attach(session, args),
+        "network-detach" => network::detach(session, args),
+        "network-list" => network::list(session, args),
         "pause" => lifecycle::pause(session, args),
         "reboot" => shutdown::reboot(session, args),
         "resume" => managed::resume(session, args),

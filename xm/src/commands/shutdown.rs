@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use xend_api::Sxp;
+use xend_api::classic::client as texts;
 
 use super::{Session, domains};
 use crate::getopt::{self, Spec};
@@ -63,9 +64,9 @@ fn run(session: &mut Session<'_>, args: &[String], default: Reason) -> Result<()
         all_but_dom0(session)?
     } else {
         match parsed.operands.as_slice() {
-            [] => return Err(Failure::error("No domain parameter given")),
+            [] => return Err(Failure::error(texts::NO_DOMAIN_GIVEN)),
             [designator] => vec![domains::fetch_one(session, designator)?.name],
-            _ => return Err(Failure::error("No multiple domain parameters allowed")),
+            _ => return Err(Failure::error(texts::SEVERAL_DOMAINS_GIVEN)),
         }
     };
     let mut asked = Vec::new();

@@ -260,28 +260,28 @@ pub const COMMANDS: &[Command] = &[
         Group::Device,
         "block-attach",
         "<Domain> <BackDev> <FrontDev> <Mode> [BackDomain]",
-        "Give a running domain a disk.",
+        "Give a domain a disk.",
     ),
     row(
         Group::Device,
         "block-configure",
         "<Domain> <BackDev> <FrontDev> <Mode> [BackDomain]",
-        "Change a disk of a running domain, such as the medium in a CD drive.",
+        "Change a disk of a domain: the medium in a CD drive.",
     ),
-    row(Group::Device, "block-detach", "<Domain> <DevId> [-f|--force]", "Take a disk from a running domain.")
+    row(Group::Device, "block-detach", "<Domain> <DevId> [-f|--force]", "Take a disk from a domain.")
         .with(FORCE),
     row(Group::Device, "block-list", "<Domain> [--long]", "List the disks of a domain.").with(LONG_DEVICE),
     row(
         Group::Device,
         "network-attach",
         "<Domain> [type=<type>] [mac=<mac>] [bridge=<bridge>] [ip=<ip>] [script=<script>] [backend=<BackDomain>] [vifname=<name>] [rate=<rate>] [model=<model>] [accel=<accel>]",
-        "Give a running domain a network interface.",
+        "Give a domain a network interface.",
     ),
     row(
         Group::Device,
         "network-detach",
         "<Domain> <DevId|mac> [-f|--force]",
-        "Take a network interface from a running domain.",
+        "Take a network interface from a domain.",
     )
     .with(FORCE),
     row(Group::Device, "network-list", "<Domain> [--long]", "List the network interfaces of a domain.")
