@@ -60,6 +60,41 @@ _xm_domains() {
     done
 }
 
+# The numbers of a domain's devices, one a line: _xm_devices block DOMAIN.
+_xm_devices() {
+    xm "$1-list" "$2" 2>/dev/null | while IFS=" " read -r devid _; do
+        case $devid in
+            *[!0-9]*) ;;
+            *) printf '%s\n' "$devid" ;;
+        esac
+    done
+}
+
+# The bridges of this host, one a line.
+_xm_bridges() {
+    local bridge
+    for bridge in /sys/class/net/*/bridge; do
+        bridge=${bridge%/bridge}
+        [ "$bridge" = "/sys/class/net/*" ] || printf '%s\n' "${bridge##*/}"
+    done
+}
+
+# What can follow a KEY= of network-attach.
+_xm_interface_values() {
+    local folder
+    case $1 in
+        type) printf '%s\n' ioemu netfront ;;
+        bridge) _xm_bridges ;;
+        backend) _xm_domains ;;
+        script)
+            for folder in /etc/xend/scripts /usr/lib/xend/scripts /etc/xen/scripts; do
+                (cd "$folder" 2>/dev/null && compgen -f -X '!vif-*')
+            done | sort -u
+            ;;
+        model) printf '%s\n' rtl8139 e1000 ;;
+    esac
+}
+
 # Domain files, in the current folder and in /etc/xen.
 _xm_domain_files() {
     compgen -f -- "$1"
@@ -70,17 +105,25 @@ _xm_domain_files() {
 }
 
 _xm() {
-    local IFS=$' \t\n' cur=${COMP_WORDS[COMP_CWORD]} command="" states word at place=0
+    local IFS=$' \t\n' cur=${COMP_WORDS[COMP_CWORD]} command="" domain="" key="" states word at place=0
     states="halted paused running suspended crashed unknown all"
     COMPREPLY=()
-    # The command, and the place of this word among those behind it that are no options.
+    # The command, the domain behind it, and the place of this word among those behind the command that are no options.
+    # bash makes three words of file:/x and of bridge=x.
     for ((at = 1; at < COMP_CWORD; at++)); do
         word=${COMP_WORDS[at]}
         if [ -z "$command" ]; then
             command=$word
-        elif [ "${word#-}" = "$word" ]; then
-            place=$((place + 1))
+            continue
         fi
+        case $word in
+            : | =) place=$((place - 1)) ;;
+            -*) ;;
+            *)
+                [ "$place" -gt 0 ] || domain=$word
+                place=$((place + 1))
+                ;;
+        esac
     done
     if [ -z "$command" ]; then
         COMPREPLY=($(compgen -W "$_xm_commands" -- "$cur"))
@@ -95,6 +138,17 @@ _xm() {
         COMPREPLY=($(compgen -W "$states" -- "$cur"))
         return
     fi
+    # What stands before the : or = that this word is behind.
+    case $cur in
+        : | =)
+            key=${COMP_WORDS[COMP_CWORD - 1]} cur="" place=$((place - 1))
+            ;;
+        *)
+            case ${COMP_WORDS[COMP_CWORD - 1]} in
+                : | =) [ "$COMP_CWORD" -lt 2 ] || key=${COMP_WORDS[COMP_CWORD - 2]} ;;
+            esac
+            ;;
+    esac
     case $cur in
         -*)
             COMPREPLY=($(compgen -W "$(_xm_options "$command")" -- "$cur"))
@@ -127,6 +181,43 @@ _xm() {
                 COMPREPLY=($(compgen -W "$(_xm_domains)" -- "$cur"))
             elif [ "$place" -eq 1 ]; then
                 COMPREPLY=($(compgen -W $'nmi\nreset\ninit\ns3resume\npower' -- "$cur"))
+            fi
+            ;;
+        block-attach | block-configure)
+            case $place,$key in
+                0,* | 4,*) COMPREPLY=($(compgen -W "$(_xm_domains)" -- "$cur")) ;;
+                1,)
+                    compopt -o nospace 2>/dev/null
+                    COMPREPLY=($(compgen -W $'phy:\nfile:\ntap:\ntap2:' -- "$cur"))
+                    ;;
+                1,*)
+                    compopt -o filenames 2>/dev/null
+                    COMPREPLY=($(compgen -f -- "$cur"))
+                    ;;
+                2,)
+                    compopt -o nospace 2>/dev/null
+                    COMPREPLY=($(compgen -W $'xvd\nsd\nhd' -- "$cur"))
+                    ;;
+                2,*) COMPREPLY=($(compgen -W $'disk\ncdrom' -- "$cur")) ;;
+                3,*) COMPREPLY=($(compgen -W $'r\nw\nw!' -- "$cur")) ;;
+            esac
+            ;;
+        block-detach | network-detach)
+            if [ "$place" -eq 0 ]; then
+                COMPREPLY=($(compgen -W "$(_xm_domains)" -- "$cur"))
+            elif [ "$place" -eq 1 ] && [ -z "$key" ]; then
+                COMPREPLY=($(compgen -W "$(_xm_devices "${command%-detach}" "$domain")" -- "$cur"))
+            fi
+            ;;
+        network-attach)
+            if [ "$place" -eq 0 ]; then
+                COMPREPLY=($(compgen -W "$(_xm_domains)" -- "$cur"))
+            elif [ -n "$key" ]; then
+                COMPREPLY=($(compgen -W "$(_xm_interface_values "$key")" -- "$cur"))
+            else
+                compopt -o nospace 2>/dev/null
+                word=$'type=\nmac=\nbridge=\nip=\nscript=\nbackend=\nvifname=\nrate=\nmodel=\naccel='
+                COMPREPLY=($(compgen -W "$word" -- "$cur"))
             fi
             ;;
         list | uptime | vcpu-list)

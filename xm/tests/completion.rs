@@ -55,3 +55,57 @@ fn every_option_of_the_table_is_offered_behind_its_command() {
         assert_eq!(offered, wanted, "{}", command.name);
     }
 }
+
+/// What the completion offers at the end of these words, as bash splits them, where `xm` answers as told.
+fn completed(words: &[&str]) -> Option<String> {
+    let program = r#"
+        xm() {
+            case $1 in
+                list) printf '%s\n' 'Name ID Mem' 'Domain-0 0 512' 'mail 7 256' ;;
+                block-list) [ "$2" = mail ] && printf '%s\n' 'Vdev BE handle' '51712 0 0' '768 0 0' ;;
+                network-list) [ "$2" = mail ] && printf '%s\n' 'Idx BE MAC' '0 0 00:16:3e:00:00:01' ;;
+            esac
+        }
+        . "$1"; shift
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _xm
+        printf '%s' "${COMPREPLY[*]}"
+    "#;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/completions/xm.bash");
+    let mut command = std::process::Command::new("bash");
+    command.args(["-c", program, "bash"]).arg(path).args(words);
+    let Ok(output) = command.output() else {
+        println!("skipped: there is no bash");
+        return None;
+    };
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words:?}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn behind_the_commands_of_devices_the_domains_and_their_devices_are_offered() {
+    let cases: [(&[&str], &str); 18] = [
+        (&["xm", "block-attach", ""], "Domain-0 mail"),
+        (&["xm", "block-attach", "mail", "t"], "tap: tap2:"),
+        (&["xm", "block-attach", "mail", "file", ":", "/etc/host.conf.no"], ""),
+        (&["xm", "block-attach", "mail", "file", ":", "/proc/self/maps"], "/proc/self/maps"),
+        (&["xm", "block-attach", "mail", "tap", ":", "aio", ":", "/proc/self/maps"], "/proc/self/maps"),
+        (&["xm", "block-attach", "mail", "file", ":", "/a", "x"], "xvd"),
+        (&["xm", "block-configure", "mail", "file", ":", "/a", "hdc", ":", "c"], "cdrom"),
+        (&["xm", "block-configure", "mail", "file", ":", "/a", "hdc", ":"], "disk cdrom"),
+        (&["xm", "block-attach", "mail", "file", ":", "/a", "hdc", ":", "cdrom", ""], "r w w!"),
+        (&["xm", "block-attach", "mail", "phy", ":", "/a", "xvdb", "w", "m"], "mail"),
+        (&["xm", "block-detach", "mail", ""], "51712 768"),
+        (&["xm", "block-detach", "mail", "51712", "-"], "-f --force"),
+        (&["xm", "block-detach", "Domain-0", ""], ""),
+        (&["xm", "network-detach", "mail", ""], "0"),
+        (&["xm", "network-attach", "mail", "b"], "bridge= backend="),
+        (&["xm", "network-attach", "mail", "type", "="], "ioemu netfront"),
+        (&["xm", "network-attach", "mail", "type", "=", "n"], "netfront"),
+        (&["xm", "network-attach", "mail", "mac", "=", "00", ":", "16", "ra"], "rate="),
+    ];
+    for (words, offered) in cases {
+        let Some(completed) = completed(words) else { return };
+        assert_eq!(completed.split_whitespace().collect::<Vec<_>>().join(" "), offered, "{words:?}");
+    }
+}
