@@ -76,3 +76,26 @@ fn row(device: &Device<'_>) -> String {
     let front = format!("{devid:<3} {domid:<3}{mac:<17}    {handle:<3}   {state:<3}    {channel:<3}");
     format!("{front}   {tx:<5}/{rx:<5}   {path:<30}  ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_refused_comes_with_what_to_write() {
+        let known =
+            "write KEY=VALUE; known are type, mac, bridge, ip, script, backend, vifname, rate, model, accel";
+        let cases = [
+            ("brigde=x", known),
+            ("mac", "give mac a value, mac=VALUE, or leave it out"),
+            ("mac=", "give mac a value, mac=VALUE, or leave it out"),
+            ("ip=a=b", "the value of ip cannot hold another ="),
+        ];
+        for (word, hint) in cases {
+            let failure = member(word).unwrap_err();
+            assert_eq!(failure.text, Some(format!("Error: Invalid argument: {word}")));
+            assert_eq!(failure.hint.as_deref(), Some(hint), "{word}");
+        }
+        assert_eq!(member("ip=10.0.0.1"), Ok(Sxp::pair("ip", "10.0.0.1")));
+    }
+}
