@@ -146,7 +146,7 @@ impl ScriptRunner for Silent {
         Box::pin(async move {
             tokio::time::sleep(call.time_limit).await;
             let (script, limit, log) = (call.script, call.time_limit, "xen-hotplug.log".into());
-            Err(ScriptError::TimedOut { script, args: call.args.join(" "), limit, log })
+            Err(ScriptError::TimedOut { script, args: call.args.join(" "), limit, said: None, log })
         })
     }
 }

@@ -8,12 +8,14 @@
 
 mod detach;
 mod nodes;
+mod script_output;
 mod scripts;
 mod wiring;
 mod xenbus;
 
 pub use detach::{DetachError, Leftover, ask_to_let_go, detach, find_devices};
 pub use nodes::DeviceNodes;
-pub use scripts::{HostScripts, ScriptCall, ScriptError, ScriptRunner};
+pub use script_output::Said;
+pub use scripts::{Ending, HostScripts, ScriptCall, ScriptError, ScriptRunner};
 pub use wiring::{DeviceFault, Hotplug, Wiring, WiringState, connect, outcome};
 pub use xenbus::XenbusState;

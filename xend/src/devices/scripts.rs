@@ -1,9 +1,12 @@
 //! Running hotplug scripts, shipped ones or a site's, the way udev once did: classic arguments and environment, one
-//! process each, output appended to `xen-hotplug.log` (`xend-daemon` §6). What a script found out is read from the
-//! backend's nodes by the caller; here only its end counts.
+//! process each, output copied to `xen-hotplug.log` (`xend-daemon` §6, [`super::script_output`]). What a script found
+//! out is read from the backend's nodes by the caller; here only its end counts.
+//!
+//! A script leads a process group of its own. What is in it goes when the script fails, takes too long or is called
+//! off; what a script that did its work leaves running, or what has taken a session of its own, is left alone.
 
 use std::{
-    fs::OpenOptions,
+    io,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
@@ -11,7 +14,20 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::process::Command;
+use nix::{
+    errno::Errno,
+    sys::{
+        signal::{Signal, killpg},
+        wait::{Id, WaitPidFlag, WaitStatus, waitid},
+    },
+    unistd::Pid,
+};
+use tokio::{
+    process::{Child, Command},
+    signal::unix::{SignalKind, signal},
+};
+
+use super::script_output::{Ends, Output, Said};
 
 /// One run of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +42,24 @@ pub struct ScriptCall {
     pub time_limit: Duration,
 }
 
+/// How a script ended that did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By itself, with this status.
+    Status(i32),
+    /// By a signal.
+    Signal(Signal),
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "ended with status {status}"),
+            Self::Signal(signal) => write!(f, "was killed by signal {} ({signal})", *signal as i32),
+        }
+    }
+}
+
 /// Why a script did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
@@ -35,17 +69,20 @@ pub enum ScriptError {
         /// Its path.
         script: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It ended with something other than 0.
-    #[error("script {script} {args} ended with status {status}; its messages are in {log}")]
+    #[error("script {script} {args} {ending}; its messages are in {log}")]
     Failed {
         /// Its path.
         script: PathBuf,
         /// Its arguments.
         args: String,
-        /// Exit status, or the signal as a negative number.
-        status: i32,
+        /// How.
+        ending: Ending,
+        /// Its last lines.
+        #[source]
+        said: Option<Said>,
         /// Where to read on.
         log: PathBuf,
     },
@@ -58,9 +95,41 @@ pub enum ScriptError {
         args: String,
         /// How long it had.
         limit: Duration,
+        /// Its last lines.
+        #[source]
+        said: Option<Said>,
         /// Where to read on.
         log: PathBuf,
     },
+}
+
+impl ScriptError {
+    /// The reasons, one a line: what happened, and what the script said last.
+    pub fn reasons(&self) -> Vec<String> {
+        match self {
+            Self::Start { script, source } => vec![format!("cannot run {}: {source}", script.display())],
+            Self::Failed { said, .. } | Self::TimedOut { said, .. } => {
+                let lines = said.iter().flat_map(Said::lines).map(|line| format!("it said: {line}"));
+                std::iter::once(self.to_string()).chain(lines).collect()
+            }
+        }
+    }
+
+    /// What to do about one that could not be started.
+    pub fn remedy(&self) -> Option<String> {
+        let Self::Start { script, source } = self else { return None };
+        let script = script.display();
+        match source.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOENT) => {
+                Some(format!("see whether {script} is there, and the interpreter that its first line names"))
+            }
+            Some(Errno::EACCES) => Some(format!("make it executable: chmod +x {script}")),
+            Some(Errno::ENOEXEC) => {
+                Some(format!("the first line of {script} must name its interpreter, such as #!/bin/sh"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Who runs scripts: processes on a host, the simulated drivers under `--simulate`.
@@ -93,9 +162,39 @@ impl ScriptRunner for HostScripts {
 
 async fn run(call: &ScriptCall, log: &Path) -> Result<(), ScriptError> {
     let start = |source| ScriptError::Start { script: call.script.clone(), source };
-    let output = OpenOptions::new().append(true).create(true).open(log).map_err(start)?;
-    let mut command = Command::new(&call.script);
-    command
+    let args = call.args.join(" ");
+    let device = call.env.iter().find(|(key, _)| key == "XENBUS_PATH").map_or("", |(_, path)| path);
+    let run = format!("{} {args} {device}", call.script.display());
+    let (output, ends) = Output::capture(log, run).map_err(start)?;
+    // Behind the child, so dropped before it: its number can't be another process's yet.
+    let mut child = spawn(call, ends).map_err(start)?;
+    let mut group = Group(child.id());
+    let ended = tokio::time::timeout(call.time_limit, end_of(&child)).await;
+    let ending = match ended {
+        Ok(ended) => ended.map_err(start)?,
+        Err(_) => {
+            drop(group);
+            let _ = child.wait().await;
+            let (script, log, limit) = (call.script.clone(), log.to_owned(), call.time_limit);
+            let said = output.last_lines().await;
+            return Err(ScriptError::TimedOut { script, args, limit, said, log });
+        }
+    };
+    if ending == Ending::Status(0) {
+        group.0 = None;
+        output.let_go();
+        let _ = child.wait().await;
+        return Ok(());
+    }
+    // First its words, which a filter in its group may still be passing on.
+    let said = output.last_lines().await;
+    drop(group);
+    let _ = child.wait().await;
+    Err(ScriptError::Failed { script: call.script.clone(), args, ending, said, log: log.to_owned() })
+}
+
+fn spawn(call: &ScriptCall, ends: Ends) -> io::Result<Child> {
+    Command::new(&call.script)
         .args(&call.args)
         .env_clear()
         .env("PATH", "/usr/lib/xend/bin:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -103,43 +202,39 @@ async fn run(call: &ScriptCall, log: &Path) -> Result<(), ScriptError> {
         .envs(call.env.iter().map(|(key, value)| (key, value)))
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(output.try_clone().map_err(start)?)
-        .stderr(output)
+        .stdout(ends.stdout)
+        .stderr(ends.stderr)
         .process_group(0)
-        .kill_on_drop(true);
-    let mut child = command.spawn().map_err(start)?;
-    // Declared behind the child, so dropped before it: its number can't be another process's yet.
-    let mut group = Group(child.id());
-    let args = call.args.join(" ");
-    let ended = tokio::time::timeout(call.time_limit, child.wait()).await;
-    if ended.is_ok() {
-        group.0 = None;
-    }
-    let Ok(ended) = ended else {
-        drop(group);
-        let _ = child.wait().await;
-        let (script, log, limit) = (call.script.clone(), log.to_owned(), call.time_limit);
-        return Err(ScriptError::TimedOut { script, args, limit, log });
-    };
-    let status = ended.map_err(start)?;
-    if status.success() {
-        return Ok(());
-    }
-    let signal = || -std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0);
-    let status = status.code().unwrap_or_else(signal);
-    Err(ScriptError::Failed { script: call.script.clone(), args, status, log: log.to_owned() })
+        .kill_on_drop(true)
+        .spawn()
 }
 
-/// The processes of a script that has not ended. All of them go when it is called off or has taken too long: a shell's
-/// child would otherwise keep the device's lock, or connect what is being taken away.
+/// Waits until the child has ended, and leaves it unburied: as long as it is, its number, and so its group's, is nobody
+/// else's.
+async fn end_of(child: &Child) -> io::Result<Ending> {
+    let mut news = signal(SignalKind::child())?;
+    let Some(pid) = child.id() else { return Err(Errno::ECHILD.into()) };
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    loop {
+        match waitid(Id::Pid(Pid::from_raw(pid as i32)), look) {
+            Ok(WaitStatus::Exited(_, status)) => return Ok(Ending::Status(status)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Ending::Signal(signal)),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        news.recv().await;
+    }
+}
+
+/// The processes of a script. All of them go when it fails, is called off or has taken too long: a shell's child would
+/// otherwise keep the device's lock, or connect what is being taken away.
 struct Group(Option<u32>);
 
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(pid) = self.0 {
-            let group = nix::unistd::Pid::from_raw(pid as i32);
             // Already gone is what was wanted.
-            let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+            let _ = killpg(Pid::from_raw(pid as i32), Signal::SIGKILL);
         }
     }
 }
@@ -153,12 +248,51 @@ mod tests {
         ScriptCall { script: script.to_owned(), args: vec!["add".to_owned()], env, time_limit: limit }
     }
 
+    /// Written by another process: a file that this one has open for writing cannot be run by a parallel test.
     fn script(dir: &Path, text: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
         let path = dir.join("block");
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let write = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
+        let written = std::process::Command::new("sh").args(["-c", write]).arg(&path).arg(text).status();
+        assert!(written.unwrap().success());
         path
+    }
+
+    async fn run_in(dir: &Path, script: &Path, limit: Duration) -> Result<(), ScriptError> {
+        HostScripts::new(dir.join("log"), Vec::new()).run(call(script, limit)).await
+    }
+
+    const AMPLE: Duration = Duration::from_secs(100);
+
+    async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let limit = std::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(seen) = look() {
+                return seen;
+            }
+            assert!(std::time::Instant::now() < limit, "{what}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn log(dir: &Path) -> String {
+        std::fs::read_to_string(dir.join("log")).unwrap_or_default()
+    }
+
+    /// The number that a script wrote into `pid`.
+    async fn left_behind(dir: &Path) -> i32 {
+        let told = || {
+            let text = std::fs::read_to_string(dir.join("pid")).unwrap_or_default();
+            text.strip_suffix('\n').and_then(|pid| pid.parse().ok())
+        };
+        eventually("the script tells its child's pid", told).await
+    }
+
+    fn is_alive(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
+    }
+
+    fn end(pid: i32) {
+        let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
 
     fn folder(name: &str) -> PathBuf {
@@ -173,69 +307,170 @@ mod tests {
         let out = dir.join("out");
         let text = format!("#!/bin/sh\necho \"$1 $XENBUS_PATH ${{HOME-unset}}\" > {}\n", out.display());
         let script = script(&dir, &text);
-        HostScripts::new(dir.join("log"), Vec::new())
-            .run(call(&script, Duration::from_secs(10)))
-            .await
-            .unwrap();
+        run_in(&dir, &script, AMPLE).await.unwrap();
         assert_eq!(std::fs::read_to_string(out).unwrap(), "add backend/vbd/7/768 unset\n");
     }
 
     #[tokio::test]
-    async fn a_failing_script_names_its_status_and_its_log() {
+    async fn a_failing_script_names_its_status_its_log_and_its_last_words() {
         let dir = folder("fail");
-        let script = script(&dir, "#!/bin/sh\necho told >&2\nexit 3\n");
-        let log = dir.join("log");
-        let error = HostScripts::new(log.clone(), Vec::new())
-            .run(call(&script, Duration::from_secs(10)))
-            .await
-            .unwrap_err();
-        assert!(matches!(error, ScriptError::Failed { status: 3, .. }), "{error}");
-        assert!(std::fs::read_to_string(log).unwrap().ends_with("told\n"));
+        let script = script(&dir, "#!/bin/sh\nseq 10 >&2\nprintf '\\033[1mtold\\n'\nexit 3\n");
+        let error = run_in(&dir, &script, AMPLE).await.unwrap_err();
+        assert!(matches!(error, ScriptError::Failed { ending: Ending::Status(3), .. }), "{error}");
+        let path = script.display();
+        assert_eq!(
+            error.reasons(),
+            [
+                format!(
+                    "script {path} add ended with status 3; its messages are in {}",
+                    dir.join("log").display()
+                ),
+                "it said: 7".to_owned(),
+                "it said: 8".to_owned(),
+                "it said: 9".to_owned(),
+                "it said: 10".to_owned(),
+                "it said: [1mtold".to_owned(),
+            ]
+        );
+        let source = std::error::Error::source(&error).unwrap();
+        assert_eq!(source.to_string(), "it said: 7 / 8 / 9 / 10 / [1mtold");
+        assert!(log(&dir).ends_with("10\n\x1b[1mtold\n"));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_script_that_is_killed_names_the_signal() {
+        let dir = folder("killed");
+        let script = script(&dir, "#!/bin/sh\necho before\nkill -SEGV $$\n");
+        let error = run_in(&dir, &script, AMPLE).await.unwrap_err();
+        assert!(error.to_string().contains("block add was killed by signal 11 (SIGSEGV); "), "{error}");
+        assert_eq!(error.reasons()[1..], ["it said: before"]);
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[tokio::test]
     async fn a_script_that_hangs_is_killed_with_its_children() {
         let dir = folder("hang");
-        let script = script(&dir, "#!/bin/sh\nsleep 1000\n");
+        let script = script(
+            &dir,
+            &format!(
+                "#!/bin/sh\nsleep 1000 &\necho waits for the lock\necho $! > {}\nwait\n",
+                dir.join("pid").display()
+            ),
+        );
         let started = std::time::Instant::now();
-        let error = HostScripts::new(dir.join("log"), Vec::new())
-            .run(call(&script, Duration::from_millis(200)))
-            .await
-            .unwrap_err();
+        let error = run_in(&dir, &script, Duration::from_secs(1)).await.unwrap_err();
         assert!(matches!(error, ScriptError::TimedOut { .. }), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(100));
+        assert_eq!(error.reasons()[1..], ["it said: waits for the lock"]);
+        assert!(started.elapsed() < Duration::from_secs(50));
+        let sleeper = left_behind(&dir).await;
+        eventually("its child is gone", || (!is_alive(sleeper)).then_some(())).await;
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[tokio::test]
     async fn a_script_that_is_called_off_is_killed_with_its_children() {
         let dir = folder("off");
-        let out = dir.join("pid");
-        let script = script(&dir, &format!("#!/bin/sh\nsleep 1000 &\necho $! > {}\nwait\n", out.display()));
-        let run = HostScripts::new(dir.join("log"), Vec::new()).run(call(&script, Duration::from_secs(100)));
+        let pid = dir.join("pid");
+        let script = script(&dir, &format!("#!/bin/sh\nsleep 1000 &\necho $! > {}\nwait\n", pid.display()));
+        let run = HostScripts::new(dir.join("log"), Vec::new()).run(call(&script, AMPLE));
         let running = tokio::spawn(run);
-        let limit = std::time::Instant::now() + Duration::from_secs(20);
-        let mut sleeper = String::new();
-        while !sleeper.ends_with('\n') {
-            assert!(std::time::Instant::now() < limit, "the script tells its child's pid");
-            tokio::task::yield_now().await;
-            sleeper = std::fs::read_to_string(&out).unwrap_or_default();
-        }
+        let sleeper = left_behind(&dir).await;
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
-        let stat = format!("/proc/{}/stat", sleeper.trim());
-        while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z")) {
-            assert!(std::time::Instant::now() < limit, "its child is still alive");
-            tokio::task::yield_now().await;
-        }
+        eventually("its child is gone", || (!is_alive(sleeper)).then_some(())).await;
         std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[tokio::test]
-    async fn a_script_that_is_not_there_is_named() {
+    async fn what_a_script_prints_is_bounded_in_the_log() {
+        let dir = folder("chatty");
+        let script = script(&dir, "#!/bin/sh\nyes 0123456 | head -c 100000000\necho; echo last\nexit 1\n");
+        let error = run_in(&dir, &script, AMPLE).await.unwrap_err();
+        assert!(error.reasons().ends_with(&["it said: last".to_owned()]), "{:?}", error.reasons());
+        let end =
+            format!("{} add backend/vbd/7/768: {} more bytes of output were left out\n", script.display(), {
+                100_000_000 + "\nlast\n".len() - 64 * 1024
+            });
+        let written = log(&dir);
+        assert_eq!(written.len(), 64 * 1024 + end.len());
+        assert!(written.ends_with(&end), "{}", &written[64 * 1024..]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_written_keeps_no_script_from_its_work() {
+        let dir = folder("nolog");
+        let script = script(&dir, "#!/bin/sh\necho told\nexit $1\n");
+        let mut asked = call(&script, AMPLE);
+        asked.args = vec!["0".to_owned()];
+        let runner = HostScripts::new(dir.join("none/log"), Vec::new());
+        runner.run(asked.clone()).await.unwrap();
+        asked.args = vec!["4".to_owned()];
+        let error = runner.run(asked).await.unwrap_err();
+        assert_eq!(error.reasons()[1..], ["it said: told"]);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_script_that_did_its_work_leaves_running_is_neither_waited_for_nor_ended() {
+        let dir = folder("leaves");
+        let (pid, go) = (dir.join("pid"), dir.join("go"));
+        let text = format!(
+            "#!/bin/sh\necho started\n(while ! [ -e {go} ]; do sleep 0.05; done; echo still here; sleep 1000) &\n\
+             echo $! > {pid}\n",
+            go = go.display(),
+            pid = pid.display()
+        );
+        run_in(&dir, &script(&dir, &text), AMPLE).await.unwrap();
+        let child = left_behind(&dir).await;
+        std::fs::write(&go, "").unwrap();
+        // Its word arrives, so it has not been ended for saying it.
+        eventually("its words are in the log", || (log(&dir) == "started\nstill here\n").then_some(())).await;
+        assert!(is_alive(child));
+        let _ = killpg(nix::unistd::getpgid(Some(Pid::from_raw(child))).unwrap(), Signal::SIGKILL);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_script_that_failed_leaves_goes_unless_it_has_a_session_of_its_own() {
+        let dir = folder("group");
+        let (pid, own) = (dir.join("pid"), dir.join("own"));
+        let text = format!(
+            "#!/bin/sh\nsetsid sh -c 'echo $$ > {own}; exec sleep 1000' &\n\
+             while ! [ -s {own} ]; do sleep 0.05; done\nsleep 1000 &\necho $! > {pid}\necho failed\nexit 1\n",
+            own = own.display(),
+            pid = pid.display()
+        );
+        let error = run_in(&dir, &script(&dir, &text), AMPLE).await.unwrap_err();
+        assert_eq!(error.reasons()[1..], ["it said: failed"]);
+        let child = left_behind(&dir).await;
+        eventually("its child is gone", || (!is_alive(child)).then_some(())).await;
+        let server: i32 = std::fs::read_to_string(&own).unwrap().trim().parse().unwrap();
+        assert!(is_alive(server));
+        end(server);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_script_that_cannot_be_started_says_why_and_what_to_do() {
+        use std::os::unix::fs::PermissionsExt;
         let dir = folder("none");
-        let error = HostScripts::new(dir.join("log"), Vec::new())
-            .run(call(&dir.join("nosuch"), Duration::from_secs(1)))
-            .await;
-        assert!(error.unwrap_err().to_string().contains("nosuch"));
+        let plain = script(&dir, "echo no interpreter is named\n");
+        let error = run_in(&dir, &plain, AMPLE).await.unwrap_err();
+        assert_eq!(
+            error.reasons(),
+            [format!("cannot run {}: Exec format error (os error 8)", plain.display())]
+        );
+        assert!(error.remedy().unwrap().ends_with("must name its interpreter, such as #!/bin/sh"));
+        std::fs::set_permissions(&plain, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let error = run_in(&dir, &plain, AMPLE).await.unwrap_err();
+        assert_eq!(error.remedy(), Some(format!("make it executable: chmod +x {}", plain.display())));
+        let error = run_in(&dir, &dir.join("nosuch"), AMPLE).await.unwrap_err();
+        assert!(error.to_string().contains("nosuch"));
+        assert!(error.remedy().unwrap().contains("/nosuch is there"), "{:?}", error.remedy());
+        let error = run_in(&dir, &dir, AMPLE).await.unwrap_err();
+        assert!(matches!(error, ScriptError::Start { .. }), "{error}");
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -221,7 +221,8 @@ async fn judge(store: &Store, device: &Hotplug, ended: Option<ScriptError>) -> R
         .await
         .map_err(|error| store_fault(device, &error))?;
     let (devid, class) = (u64::from(device.devid), device.class);
-    let because: Vec<String> = ended.iter().map(ToString::to_string).collect();
+    let because: Vec<String> = ended.iter().flat_map(ScriptError::reasons).collect();
+    let hint = ended.as_ref().and_then(ScriptError::remedy).unwrap_or_else(|| script_hint(device));
     let told = nodes[1].as_deref();
     let text = match (nodes[0].as_deref(), ended) {
         (Some("error"), _) => match told {
@@ -230,14 +231,9 @@ async fn judge(store: &Store, device: &Hotplug, ended: Option<ScriptError>) -> R
         },
         (Some("busy"), _) => classic::busy(devid, class, told.unwrap_or("Busy.")),
         (Some(_), _) => return Ok(()),
-        (None, Some(ScriptError::Start { script, source })) => {
-            let text = classic::could_not_connect(devid, class, classic::HOTPLUG_NOT_WORKING);
-            let because = vec![format!("cannot run {}: {source}", script.display())];
-            return Err(DeviceFault { text, because, hint: Some(script_hint(device)) });
-        }
         (None, _) => classic::could_not_connect(devid, class, classic::HOTPLUG_NOT_WORKING),
     };
-    Err(DeviceFault { text, because, hint: Some(script_hint(device)) })
+    Err(DeviceFault { text, because, hint: Some(hint) })
 }
 
 fn script_hint(device: &Hotplug) -> String {

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use xenstore::{Batch, Store, StoreError, paths};
 
 use super::KillSwitch;
-use crate::devices::{ScriptCall, ScriptError, ScriptRunner};
+use crate::devices::{Ending, ScriptCall, ScriptError, ScriptRunner};
 
 /// Bridges that exist from the start.
 const BRIDGES: [&str; 3] = ["xenbr0", "virbr0", "br0"];
@@ -95,7 +95,7 @@ impl SimulatedScripts {
         let Err(refusal) = done else { return Ok(()) };
         self.tell(&backend, refusal).await;
         let (script, args, log) = (call.script, call.args.join(" "), PathBuf::from("xen-hotplug.log"));
-        Err(ScriptError::Failed { script, args, status: 1, log })
+        Err(ScriptError::Failed { script, args, ending: Ending::Status(1), said: None, log })
     }
 
     async fn tell(&self, backend: &str, refusal: Refusal) {
