@@ -65,10 +65,12 @@ fn each_class_of_fault_is_found_where_it_stands() {
         ),
         ("disk = ['nosuch:x,xvda,r']", "5:9: there is no script for nosuch: disks"),
         ("vif = ['mac=00-16-3e-00-00-01']", "5:8: 00-16-3e-00-00-01 is not a MAC address"),
+        ("vif = ['rate=10mb/s']", "5:8: the rate 10mb/s cannot be read: xend refuses it"),
         (
-            "vif = ['rate=10mb/s']",
-            "5:8: the rate 10mb/s cannot be read, so the interface would have no limit",
+            "vif = ['mac=01:16:3e:00:00:01']",
+            "5:8: 01:16:3e:00:00:01 is the address of a group, or of nothing",
         ),
+        ("vif = ['ip=192.0.2.7 192.0.2']", "5:8: 192.0.2 is not an address"),
         (
             "vif = ['mac=00:16:3e:00:00:0a'] * 2",
             "5:8: the MAC address 00:16:3e:00:00:0a is also that of ./a.cfg:5:8",

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 use xend_api::Sxp;
 
-use super::{ExitActions, VbdConfig, VifConfig};
+use super::{ExitActions, VbdConfig, VifConfig, door};
 
 /// Most vcpus a PV domain gets here.
 pub(super) const MAX_VCPUS: u32 = 8192;
@@ -61,6 +61,30 @@ pub enum ConfigFault {
     MacTwice { mac: String },
     #[error("cannot name a network interface {name:?}: at most 15 plain characters")]
     VifName { name: String },
+    #[error("The vifname \"{name}\" is already defined")]
+    VifNameTwice { name: String },
+    #[error(
+        "cannot give a network interface the address {mac}: it is the address of a group, as its first byte is odd"
+    )]
+    VifMacGroup { mac: String },
+    #[error(
+        "cannot use {word:?} in ip= of a network interface: wanted IPv4 or IPv6 addresses, each perhaps with /PREFIX, \
+         blanks between them, such as 192.0.2.7 2001:db8::7"
+    )]
+    VifIp { word: String },
+    #[error(
+        "cannot read the rate {text:?} of a network interface: wanted AMOUNT/s, such as 10Mb/s for bits, \
+         250KB/s for bytes or 1MB/s@20ms with an interval"
+    )]
+    VifRate { text: String },
+    #[error(
+        "cannot give a domain {count} network interfaces: the limit is {}, as its frontend takes {} grants for each \
+         and a guest has {}",
+        door::MAX_VIFS,
+        door::GRANTS_OF_A_VIF,
+        door::GRANTS
+    )]
+    TooManyVifs { count: usize },
     #[error("XendConfig: {class} not a valid device type")]
     DeviceClass { class: String },
     #[error("cannot create the domain: {what} is not there yet in this version of xend-rs")]
@@ -145,6 +169,15 @@ const IMAGE_SHOWN: [(&str, Option<i64>); 5] = [
 impl DomainConfig {
     /// Reads and checks a configuration; all faults, the first one found first.
     pub fn from_sxp(tree: &Sxp) -> Result<Self, Vec<ConfigFault>> {
+        Self::read(tree, door::check)
+    }
+
+    /// Reads one that was let in before, perhaps by an earlier version that asked for less.
+    pub fn from_record(tree: &Sxp) -> Result<Self, Vec<ConfigFault>> {
+        Self::read(tree, |_| Vec::new())
+    }
+
+    fn read(tree: &Sxp, at_door: fn(&[DeviceConfig]) -> Vec<ConfigFault>) -> Result<Self, Vec<ConfigFault>> {
         let mut faults = Vec::new();
         let name = name(tree, &mut faults);
         let uuid = uuid(tree, &mut faults);
@@ -153,6 +186,7 @@ impl DomainConfig {
         let image = image(tree, &mut faults);
         let actions = ExitActions::from_sxp(tree, &mut faults);
         let devices = devices(tree, &mut faults);
+        faults.extend(at_door(&devices));
         refuse_what_is_not_there(tree, &mut faults);
         let int = |key: &str, default| tree.value(key).and_then(Sxp::int).unwrap_or(default);
         if !faults.is_empty() {

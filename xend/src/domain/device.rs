@@ -3,7 +3,7 @@
 
 use xend_api::Sxp;
 
-use super::{ConfigFault, DeviceConfig, DomainConfig, VbdMode, VbdNumber, config};
+use super::{ConfigFault, DeviceConfig, DomainConfig, VbdMode, VbdNumber, config, door};
 
 /// A device's place in the store: folder of its class and number inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,6 +100,9 @@ impl DomainConfig {
         let mut all = self.devices.clone();
         all.push(device);
         config::refuse_doubles(&mut all, &mut faults);
+        // What an earlier version let in is no fault of the new one.
+        let known = door::check(&self.devices);
+        faults.extend(door::check(&all).into_iter().filter(|fault| !known.contains(fault)));
         match all.pop() {
             Some(device) if faults.is_empty() => Ok(device),
             _ => Err(faults),

@@ -4,6 +4,7 @@
 mod action;
 mod config;
 mod device;
+mod door;
 mod managed;
 mod record;
 mod state;
@@ -14,6 +15,7 @@ mod vif;
 pub use action::{ExitAction, ExitActions};
 pub use config::{ConfigFault, DeviceConfig, DomainConfig, ImageConfig};
 pub use device::{DeviceChange, DeviceId, device_number, store_class};
+pub use door::check_vif;
 pub use managed::ManagedConfig;
 pub use record::{DomainRecord, Phase, RecordFault};
 pub use state::{LiveFacts, PowerState, state_letters};

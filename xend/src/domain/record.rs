@@ -155,7 +155,7 @@ impl DomainRecord {
         let phase = Phase::ALL.iter().find(|(_, w)| *w == word).ok_or(missing("phase"))?.0;
         let start = record.value("start_time").and_then(Sxp::atom).and_then(|text| text.parse().ok());
         let tree = record.child("domain").ok_or(missing("domain"))?;
-        let mut config = DomainConfig::from_sxp(tree).map_err(RecordFault::Config)?;
+        let mut config = DomainConfig::from_record(tree).map_err(RecordFault::Config)?;
         if let Some(numbers) = record.child("vif_numbers") {
             set_vif_numbers(&mut config, numbers).ok_or(missing("vif_numbers"))?;
         }

@@ -4,8 +4,6 @@ use xend_api::Sxp;
 
 use super::ConfigFault;
 
-/// Unlimited, as the original stored it.
-const NO_LIMIT: &str = "4294967295,0";
 /// Milliseconds in which a rate's bytes may pass, when the text names none.
 const DEFAULT_INTERVAL_US: u64 = 50_000;
 
@@ -64,7 +62,7 @@ impl VifConfig {
             ip: text("ip"),
             script: text("script"),
             vifname,
-            rate: form.value("rate").map(rate_text),
+            rate: rate_of(form)?,
             other,
         })
     }
@@ -98,16 +96,19 @@ fn is_interface_name(name: &str) -> bool {
     name.len() < 16 && name != "." && name != ".." && name.bytes().all(plain)
 }
 
-/// `10Mb/s` as `62500,50000`; a stored pair stays; anything else is no limit, as the original had it.
-fn rate_text(value: &Sxp) -> String {
-    let text = value.atom().unwrap_or_default();
-    if let Some((bytes, micros)) = text.split_once(',')
-        && bytes.parse::<u32>().is_ok()
-        && micros.parse::<u32>().is_ok()
-    {
-        return text;
+/// `10Mb/s` as `62500,50000`; a pair, as it is stored, stays.
+fn rate_of(form: &Sxp) -> Result<Option<String>, ConfigFault> {
+    let Some(text) = form.value("rate").and_then(Sxp::atom).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let is_pair = text
+        .split_once(',')
+        .is_some_and(|(bytes, micros)| bytes.parse::<u32>().is_ok() && micros.parse::<u32>().is_ok());
+    if is_pair {
+        return Ok(Some(text));
     }
-    rate(&text).map_or_else(|| NO_LIMIT.to_owned(), |(bytes, micros)| format!("{bytes},{micros}"))
+    let pair = rate(&text).map(|(bytes, micros)| format!("{bytes},{micros}"));
+    pair.map(Some).ok_or(ConfigFault::VifRate { text })
 }
 
 fn rate(text: &str) -> Option<(u32, u32)> {
@@ -159,12 +160,12 @@ mod tests {
             ("1MB/s@20ms", "20000,20000"),
             ("250KB/s", "12500,50000"),
             ("62500,50000", "62500,50000"),
-            ("nonsense", NO_LIMIT),
-            ("0Mb/s", NO_LIMIT),
-            ("99999999GB/s", NO_LIMIT),
+            // No limit, as the original stored it.
+            ("4294967295,0", "4294967295,0"),
         ];
         for (text, stored) in table {
-            assert_eq!(rate_text(&Sxp::from(text)), stored, "{text}");
+            let form = Sxp::form("vif", [Sxp::pair("rate", text)]);
+            assert_eq!(rate_of(&form), Ok(Some(stored.to_owned())), "{text}");
         }
     }
 
