@@ -163,6 +163,41 @@ fn a_disk_in_use_by_another_domain_is_refused_and_left_to_it() {
 }
 
 #[test]
+fn a_disk_of_an_unknown_type_or_driver_is_refused_before_anything_is_made() {
+    let host = Host::new();
+    let with =
+        |uname: &str| host.config("vm1").with(&format!("(device (vbd (uname {uname}) (dev xvda) (mode w)))"));
+    assert_eq!(refused(&host, &with("enbd:h:1")).text, "Block device type \"enbd\" is invalid.");
+    assert_eq!(refused(&host, &with("qcow2:/srv/a")).text, "Block device type \"qcow2\" is invalid.");
+    assert_eq!(refused(&host, &with("tap:bogus:/a")).text, "tap:bogus not a valid disk type");
+}
+
+#[test]
+fn an_image_is_shared_by_readers_whatever_serves_it_and_keeps_its_class_in_the_tree() {
+    let host = Host::new();
+    let disk = host.disk("shared.img");
+    let tap = |name: &str, mode: &str| {
+        let form = format!("(device (tap2 (uname tap2:tapdisk:aio:{disk}) (dev xvdb) (mode {mode})))");
+        host.config(name).with(&form)
+    };
+    let daemon = host.daemon();
+    for name in ["one", "two"] {
+        let domid = daemon.start_domain(&tap(name, "r"), name);
+        daemon.devices_connect(&host, domid, 1);
+        let shown = daemon.tree(name).unwrap().to_string();
+        assert!(shown.contains("(tap2 (protocol x86_64-abi) (uuid "), "{shown}");
+        assert!(
+            shown.contains(&format!("(dev xvdb:disk) (uname tap2:tapdisk:aio:{disk}) (mode r)")),
+            "{shown}"
+        );
+    }
+    daemon.kill();
+    let fault = device_fault(&host, &tap("vm1", "w"));
+    let wanted = format!("Device 51728 (vbd) could not be connected.\n{disk} already in use by other domain");
+    assert_eq!(fault.text, wanted);
+}
+
+#[test]
 fn a_bridge_that_does_not_exist_is_named() {
     let host = Host::new();
     let fault = device_fault(&host, &host.config("vm1").vif("br77"));

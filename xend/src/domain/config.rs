@@ -47,6 +47,8 @@ pub enum ConfigFault {
     VbdSource { name: String },
     #[error("Block device type \"{kind}\" is invalid.")]
     VbdKind { kind: String },
+    #[error("tap:{driver} not a valid disk type")]
+    TapDriver { driver: String },
     #[error("Invalid mode")]
     VbdMode,
     #[error("Unable to find number for device ({name})")]
@@ -436,11 +438,11 @@ fn devices(tree: &Sxp, faults: &mut Vec<ConfigFault>) -> Vec<DeviceConfig> {
 pub(super) fn device(form: &Sxp) -> Result<DeviceConfig, ConfigFault> {
     let new_uuid = || Uuid::new_v4().to_string();
     match form.name() {
-        Some("vbd") => VbdConfig::from_sxp(form, new_uuid).map(DeviceConfig::Vbd),
+        Some("vbd" | "tap" | "tap2") => VbdConfig::from_sxp(form, new_uuid).map(DeviceConfig::Vbd),
         Some("vif") => VifConfig::from_sxp(form, new_uuid, new_mac).map(DeviceConfig::Vif),
-        Some(
-            class @ ("vfb" | "vkbd" | "pci" | "tap" | "tap2" | "vif2" | "vscsi" | "vusb" | "ioports" | "irq"),
-        ) => Err(ConfigFault::NotYet { what: format!("a {class} device") }),
+        Some(class @ ("vfb" | "vkbd" | "pci" | "vif2" | "vscsi" | "vusb" | "ioports" | "irq")) => {
+            Err(ConfigFault::NotYet { what: format!("a {class} device") })
+        }
         other => Err(ConfigFault::DeviceClass { class: other.unwrap_or_default().to_owned() }),
     }
 }

@@ -75,9 +75,9 @@ impl DeviceConfig {
     }
 
     /// Its class in configurations and on the wire.
-    pub fn class(&self) -> &str {
+    pub fn class(&self) -> &'static str {
         match self {
-            Self::Vbd(_) => "vbd",
+            Self::Vbd(vbd) => vbd.class.word(),
             Self::Vif(_) => "vif",
         }
     }

@@ -20,5 +20,5 @@ pub use managed::ManagedConfig;
 pub use record::{DomainRecord, Phase, RecordFault};
 pub use state::{LiveFacts, PowerState, state_letters};
 pub use tree::{Devices, DomainTree, domain_tree};
-pub use vbd::{VbdConfig, VbdMode, VbdNumber};
+pub use vbd::{VbdClass, VbdConfig, VbdMode, VbdNumber};
 pub use vif::VifConfig;

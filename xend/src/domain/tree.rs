@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use xend_api::Sxp;
 
-use super::{DeviceConfig, DomainConfig, LiveFacts, PowerState, VbdConfig, state_letters};
+use super::{DeviceConfig, DomainConfig, LiveFacts, PowerState, VbdClass, VbdConfig, state_letters};
 
 /// Everything the tree of a live domain is made of.
 #[derive(Clone, Copy, Debug)]
@@ -56,16 +56,22 @@ pub fn domain_tree(from: &DomainTree<'_>) -> Sxp {
     if from.devices == Devices::Shown {
         let scripts = from.vif_scripts;
         let vifs = config.vifs().filter_map(|vif| Some((vif, scripts.get(&vif.devid)?)));
+        tree.extend(vbds(config, VbdClass::Tap2));
         tree.extend(vifs.map(|(vif, script)| Sxp::pair("device", vif.to_sxp(script))));
+        tree.extend(vbds(config, VbdClass::Tap));
         if let Some(port) = from.console_port {
             tree.push(Sxp::pair("device", console(config, port)));
         }
-        let mut vbds: Vec<&VbdConfig> = config.vbds().collect();
-        // As the original read them back from the store: by their numbers as texts.
-        vbds.sort_by_key(|vbd| vbd.number.devid.to_string());
-        tree.extend(vbds.into_iter().map(|vbd| Sxp::pair("device", vbd.to_sxp())));
+        tree.extend(vbds(config, VbdClass::Vbd));
     }
     Sxp::List(tree)
+}
+
+/// The disks of a class as the original read them back from the store: by their numbers as texts.
+fn vbds(config: &DomainConfig, class: VbdClass) -> impl Iterator<Item = Sxp> {
+    let mut vbds: Vec<&VbdConfig> = config.vbds().filter(|vbd| vbd.class == class).collect();
+    vbds.sort_by_key(|vbd| vbd.number.devid.to_string());
+    vbds.into_iter().map(|vbd| Sxp::pair("device", vbd.to_sxp()))
 }
 
 /// The configuration alone, enough to make the same domain again: what records hold.

@@ -9,6 +9,12 @@ const SD_MAJORS: [u32; 16] = [8, 65, 66, 67, 68, 69, 70, 71, 128, 129, 130, 131,
 /// Majors of `hd` disks, two disks each.
 const HD_MAJORS: [u32; 10] = [3, 22, 33, 34, 56, 57, 88, 89, 90, 91];
 const XVD_MAJOR: u32 = 202;
+/// Words before a driver that chose between programs of old; today one program serves all.
+const TAP_PREFIXES: [&str; 2] = ["tapdisk:", "ioemu:"];
+/// Drivers of `tap:` and `tap2:` that an image server of ours stands for.
+const TAP_DRIVERS: [&str; 6] = ["aio", "sync", "vmdk", "qcow", "qcow2", "vhd"];
+/// The original's other drivers.
+const TAP_DRIVERS_NOT_YET: [&str; 3] = ["ram", "ioemu", "remus"];
 /// Marks the extended numbering.
 const EXTENDED: u32 = 1 << 28;
 
@@ -92,14 +98,49 @@ impl VbdMode {
     }
 }
 
+/// Under which word a disk stands in trees. In the store all are `vbd`: one backend driver serves them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VbdClass {
+    /// A block device or a plain file.
+    Vbd,
+    /// An image that a process serves.
+    Tap,
+    /// The same under its later name.
+    Tap2,
+}
+
+impl VbdClass {
+    /// From the word in front of a device's form.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "vbd" => Some(Self::Vbd),
+            "tap" => Some(Self::Tap),
+            "tap2" => Some(Self::Tap2),
+            _ => None,
+        }
+    }
+
+    /// The word again.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Vbd => "vbd",
+            Self::Tap => "tap",
+            Self::Tap2 => "tap2",
+        }
+    }
+}
+
 /// A block device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VbdConfig {
+    /// Word of its form.
+    pub class: VbdClass,
     /// Its own identity, kept over restarts.
     pub uuid: String,
-    /// Scheme of the source: `phy`, `file`, or a site's own with a script `block-SCHEME`; empty without a medium.
+    /// Scheme of the source: `phy`, `file`, `tap`, `tap2`, or a site's own with a script `block-SCHEME`; empty without
+    /// a medium.
     pub kind: String,
-    /// Rest of the source.
+    /// Rest of the source: for `tap` driver and file.
     pub params: String,
     /// Name in the guest, as configured without `ioemu:` and the type.
     pub name: String,
@@ -116,7 +157,7 @@ pub struct VbdConfig {
 }
 
 impl VbdConfig {
-    /// From `(vbd (uname …) (dev …) (mode …) …)`.
+    /// From `(vbd (uname …) (dev …) (mode …) …)`; `tap` and `tap2` likewise.
     pub fn from_sxp(form: &Sxp, new_uuid: impl FnOnce() -> String) -> Result<Self, ConfigFault> {
         let text = |key: &str| form.value(key).and_then(Sxp::atom).unwrap_or_default();
         let dev = text("dev");
@@ -131,7 +172,7 @@ impl VbdConfig {
             _ => return Err(ConfigFault::VbdSource { name: name.to_owned() }),
         };
         if matches!(kind, "tap" | "tap2") {
-            return Err(ConfigFault::NotYet { what: format!("the disk source {kind}: ({uname})") });
+            check_driver(kind, params)?;
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if !kind.chars().all(plain) {
@@ -148,6 +189,7 @@ impl VbdConfig {
         }
         let uuid = form.value("uuid").and_then(Sxp::text).map(str::to_owned).unwrap_or_else(new_uuid);
         Ok(Self {
+            class: form.name().and_then(VbdClass::from_word).unwrap_or(VbdClass::Vbd),
             uuid,
             kind: kind.to_owned(),
             params: params.to_owned(),
@@ -168,7 +210,7 @@ impl VbdConfig {
     /// The form of `xm list --long` and of the stored tree.
     pub fn to_sxp(&self) -> Sxp {
         let mut form = vec![
-            Sxp::from("vbd"),
+            Sxp::from(self.class.word()),
             Sxp::pair("protocol", self.protocol.clone().unwrap_or_else(|| "x86_64-abi".to_owned())),
             Sxp::pair("uuid", self.uuid.as_str()),
             Sxp::pair("bootable", i64::from(self.bootable)),
@@ -181,6 +223,19 @@ impl VbdConfig {
         form.push(Sxp::pair("backend", 0));
         form.push(Sxp::pair("VDI", ""));
         Sxp::List(form)
+    }
+}
+
+/// `[tapdisk:|ioemu:]DRIVER:FILE`: whether there is such a driver, and whether we serve what it served.
+fn check_driver(kind: &str, params: &str) -> Result<(), ConfigFault> {
+    let rest = TAP_PREFIXES.iter().find_map(|prefix| params.strip_prefix(prefix)).unwrap_or(params);
+    let driver = rest.split_once(':').map_or(rest, |(driver, _)| driver);
+    match rest.split_once(':') {
+        Some((driver, file)) if TAP_DRIVERS.contains(&driver) && !file.is_empty() => Ok(()),
+        Some((driver, file)) if TAP_DRIVERS_NOT_YET.contains(&driver) && !file.is_empty() => {
+            Err(ConfigFault::NotYet { what: format!("the disk source {kind}:{params}") })
+        }
+        _ => Err(ConfigFault::TapDriver { driver: driver.to_owned() }),
     }
 }
 
@@ -263,7 +318,9 @@ mod tests {
             );
             match VbdConfig::from_sxp(&form, || "u".to_owned()) {
                 Ok(vbd) => assert_eq!((vbd.kind.as_str(), vbd.uname().as_str()), (kind, uname)),
-                Err(ConfigFault::NotYet { .. }) => assert!(uname.starts_with("tap"), "{uname}"),
+                Err(ConfigFault::NotYet { .. }) => assert_eq!(uname, "tap:ram:/a"),
+                // The original died of an exception of Python here.
+                Err(ConfigFault::TapDriver { .. }) => assert_eq!(file, "EXC", "{uname}"),
                 // Without a type, and where nothing follows it: the original took the latter and failed later.
                 Err(ConfigFault::VbdSource { .. }) => {
                     assert!(kind == "None" || file.is_empty() || file == "/dev/", "{uname}");
@@ -271,6 +328,32 @@ mod tests {
                 Err(other) => panic!("{uname}: {other}"),
             }
         }
+    }
+
+    #[test]
+    fn a_tap_disk_keeps_its_class_and_needs_a_driver_that_is_known() {
+        let parse = |class: &str, uname: &str| {
+            let text = format!("({class} (uname {uname}) (dev xvdb) (mode w))");
+            VbdConfig::from_sxp(&xend_api::sxp::parse(&text).unwrap().remove(0), || "u".to_owned())
+        };
+        for (class, uname) in [
+            ("tap", "tap:tapdisk:vhd:/a"),
+            ("tap2", "tap2:aio:/a"),
+            ("tap2", "tap:qcow2:/a"),
+            ("vbd", "phy:a"),
+        ] {
+            let vbd = parse(class, uname).unwrap();
+            assert_eq!(vbd.to_sxp().name(), Some(class), "{uname}");
+            assert_eq!(VbdConfig::from_sxp(&vbd.to_sxp(), || "u".to_owned()).unwrap().uname(), uname);
+        }
+        for (uname, driver) in
+            [("tap:bogus:/a", "bogus"), ("tap:/a", "/a"), ("tap:tapdisk:x:/a", "x"), ("tap2:aio:", "aio")]
+        {
+            let text = parse("tap", uname).unwrap_err().to_string();
+            assert_eq!(text, format!("tap:{driver} not a valid disk type"), "{uname}");
+        }
+        let text = parse("tap", "tap:ram:/a").unwrap_err().to_string();
+        assert!(text.contains("the disk source tap:ram:/a is not there yet"), "{text}");
     }
 
     #[test]

@@ -24,9 +24,12 @@ use super::{
 };
 use crate::{
     devices,
-    domain::{DomainConfig, DomainRecord, ManagedConfig, Phase},
+    domain::{ConfigFault, DomainConfig, DomainRecord, ManagedConfig, Phase},
     operations::{Context, Domain},
 };
+
+/// Types of disks that need no script of their own; the empty one is a drive without a medium.
+const OWN_DISKS: [&str; 5] = ["", "phy", "file", "tap", "tap2"];
 
 /// How long a new domain waits for one of its name that is being taken away.
 const LEAVING_LIMIT: Duration = Duration::from_secs(30);
@@ -113,6 +116,7 @@ impl Manager {
         config: DomainConfig,
         completion: Completion,
     ) -> Result<DomId, RequestError> {
+        self.refuse_unknown_disks(&config)?;
         let name = config.name.clone();
         let uuid = config.uuid;
         if let Some(foreign) = self.find_foreign(&name, uuid).await? {
@@ -125,6 +129,15 @@ impl Manager {
         answer.await.map_err(|_| RequestError::WentAway { name: name.clone() })??;
         let domid = entry.view.borrow().domid;
         domid.ok_or(RequestError::WentAway { name })
+    }
+
+    /// A disk of a type that is not ours needs a script `block-TYPE`.
+    fn refuse_unknown_disks(&self, config: &DomainConfig) -> Result<(), RequestError> {
+        let foreign = config.vbds().map(|vbd| vbd.kind.as_str()).filter(|kind| !OWN_DISKS.contains(kind));
+        let missing =
+            foreign.filter(|kind| self.context.places.find_script(&format!("block-{kind}")).is_none());
+        let faults: Vec<_> = missing.map(|kind| ConfigFault::VbdKind { kind: kind.to_owned() }).collect();
+        if faults.is_empty() { Ok(()) } else { Err(RequestError::Config { faults }) }
     }
 
     /// A domain that a client saw go may still have its nodes and its record: waits until its name and UUID are free.

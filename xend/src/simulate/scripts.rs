@@ -147,7 +147,11 @@ impl SimulatedScripts {
             return self.connected(backend, &mut batch).await;
         }
         let mode = Mode::parse(mode.as_deref().unwrap_or_default());
-        let path = image_path(kind, params.as_deref().unwrap_or_default())?;
+        let Some(path) = image_path(kind, params.as_deref().unwrap_or_default())? else {
+            let number = self.with_host(Host::next_number);
+            batch.write(paths::join(backend, vbd::PHYSICAL_DEVICE), number);
+            return self.connected(backend, &mut batch).await;
+        };
         let shown = path.display().to_string();
         let metadata = tokio::task::spawn_blocking(move || std::fs::metadata(path)).await;
         let Ok(Ok(metadata)) = metadata else {
@@ -157,7 +161,7 @@ impl SimulatedScripts {
         let image = (metadata.dev(), metadata.ino());
         self.forget_ended(image).await?;
         let number = self.with_host(|host| host.take(image, &metadata, (backend, mode), (kind, &shown)))?;
-        if kind == "file" {
+        if is_image(kind) {
             batch.write(paths::join(backend, vbd::NODE), loop_name(&number));
         }
         batch.write(paths::join(backend, vbd::PHYSICAL_DEVICE), number);
@@ -216,13 +220,24 @@ impl Mode {
     }
 }
 
-/// Where the image of a disk is. A name without slash is a device's.
-fn image_path(kind: &str, params: &str) -> Result<PathBuf, Refusal> {
+/// Where the image of a disk is; `None` where a script of that type would know. A name without slash is a device's.
+fn image_path(kind: &str, params: &str) -> Result<Option<PathBuf>, Refusal> {
     match kind {
-        "phy" if !params.starts_with('/') => Ok(PathBuf::from("/dev").join(params)),
-        "phy" | "file" => Ok(PathBuf::from(params)),
-        other => Err(Refusal::Fatal(format!("cannot simulate a disk of type {other}"))),
+        "phy" if !params.starts_with('/') => Ok(Some(PathBuf::from("/dev").join(params))),
+        "phy" | "file" => Ok(Some(PathBuf::from(params))),
+        "tap" | "tap2" => {
+            let words = ["tapdisk:", "ioemu:"];
+            let rest = words.iter().find_map(|word| params.strip_prefix(word)).unwrap_or(params);
+            let unknown = || Refusal::Fatal(format!("tap:{rest} not a valid disk type"));
+            rest.split_once(':').map(|(_, file)| Some(PathBuf::from(file))).ok_or_else(unknown)
+        }
+        _ => Ok(None),
     }
+}
+
+/// Whether the disk is a file behind a device that the script makes.
+fn is_image(kind: &str) -> bool {
+    matches!(kind, "file" | "tap" | "tap2")
 }
 
 /// A simulated host takes a file for a block device, since nobody has spare block devices to try things with.
@@ -231,10 +246,10 @@ fn check_image(kind: &str, shown: &str, metadata: &Metadata, mode: Mode) -> Resu
     if kind == "phy" && !is_block && !metadata.is_file() {
         return Err(Refusal::Fatal(format!("{shown} is not a block device.")));
     }
-    if kind == "file" && !metadata.is_file() {
+    if is_image(kind) && !metadata.is_file() {
         return Err(Refusal::Fatal(format!("{shown} does not exist.")));
     }
-    if kind == "file" && mode == Mode::Writes && metadata.mode() & 0o222 == 0 {
+    if is_image(kind) && mode == Mode::Writes && metadata.mode() & 0o222 == 0 {
         let text =
             format!("File {shown} is read-only, and so I will not\nmount it read-write in a guest domain.");
         return Err(Refusal::Busy(text));
@@ -243,6 +258,12 @@ fn check_image(kind: &str, shown: &str, metadata: &Metadata, mode: Mode) -> Resu
 }
 
 impl Host {
+    fn next_number(&mut self) -> String {
+        let number = format!("{LOOP_MAJOR:x}:{:x}", self.next_loop);
+        self.next_loop += 1;
+        number
+    }
+
     /// Notes a user of an image and answers its device number; refuses two users of which one writes.
     fn take(
         &mut self,
@@ -255,12 +276,9 @@ impl Host {
             let device = metadata.rdev();
             format!("{:x}:{:x}", nix::sys::stat::major(device), nix::sys::stat::minor(device))
         } else {
-            format!("{LOOP_MAJOR:x}:{:x}", self.next_loop)
+            self.images.get(&key).map(|image| image.number.clone()).unwrap_or_else(|| self.next_number())
         };
-        let image = self.images.entry(key).or_insert_with(|| {
-            self.next_loop += 1;
-            Image { number, users: Vec::new() }
-        });
+        let image = self.images.entry(key).or_insert_with(|| Image { number, users: Vec::new() });
         let others = image.users.iter().filter(|(user, _)| user != backend);
         let in_use = match mode {
             Mode::Forced => false,
@@ -282,6 +300,9 @@ fn loop_name(number: &str) -> String {
 }
 
 fn busy_text(kind: &str, shown: &str, number: &str, mode: Mode) -> String {
+    if matches!(kind, "tap" | "tap2") {
+        return format!("{shown} already in use by other domain");
+    }
     let what = if kind == "file" {
         format!("File {shown} is loopback-mounted through {},\nwhich is mounted ", loop_name(number))
     } else {

@@ -41,7 +41,7 @@ fn what_cannot_be_started_yet_is_accepted_and_refused_by_name_at_its_start() {
     let refused = config.to_config().unwrap_err();
     let texts: Vec<String> = refused.iter().map(ToString::to_string).collect();
     for part in
-        ["HVM", "boot loader", "pinning", "rename-restart", "pci device", "tap device", "CPUID", "security"]
+        ["HVM", "boot loader", "pinning", "rename-restart", "pci device", "vusb device", "CPUID", "security"]
     {
         assert!(texts.iter().any(|text| text.contains(part)), "{part}: {texts:?}");
     }

@@ -7,6 +7,9 @@ use super::file::Context;
 /// Variables that make devices of a class which the daemon does not build yet.
 const DEVICES: [&str; 7] = ["vfb", "pci", "vif2", "vscsi", "vusb", "ioports", "irq"];
 
+/// Drivers of `tap:` disks that the daemon refuses.
+const TAP_DRIVERS: [&str; 3] = ["ram", "ioemu", "remus"];
+
 /// Other variables with the values that are not refused; behind them the daemon's word.
 const OTHERS: [(&str, &[&str], &str); 15] = [
     ("pool", &["Pool-0"], "pool_name"),
@@ -57,11 +60,13 @@ pub(super) fn check(context: &mut Context<'_>) {
         }
     }
     for (at, disk) in settings.get("disk").items().iter().enumerate() {
-        let kind = disk.text().and_then(|text| text.split_once(':')).map(|(kind, _)| kind);
-        if let Some(kind @ ("tap" | "tap2")) = kind {
-            let instead = "for a raw image write file: instead of tap:aio:".to_owned();
-            let message = format!("{kind}: disks are refused by this version of xend");
-            context.note("refused", ("disk", Some(at)), message, Some(instead));
+        let source = disk.text().and_then(|text| text.split(',').next()).unwrap_or_default();
+        let Some((kind @ ("tap" | "tap2"), rest)) = source.split_once(':') else { continue };
+        let rest = ["tapdisk:", "ioemu:"].iter().find_map(|word| rest.strip_prefix(word)).unwrap_or(rest);
+        let driver = rest.split(':').next().unwrap_or_default();
+        if TAP_DRIVERS.contains(&driver) {
+            let message = format!("{kind}:{driver}: disks are refused by this version of xend");
+            context.note("refused", ("disk", Some(at)), message, None);
         }
     }
 }
@@ -84,7 +89,7 @@ mod tests {
         let source = std::fs::read_to_string(path).unwrap();
         let arm = source.split("class @ (").nth(1).unwrap().split(')').next().unwrap();
         let mut theirs: Vec<&str> = arm.split('"').skip(1).step_by(2).collect();
-        let mut ours: Vec<&str> = DEVICES.into_iter().chain(["vkbd", "tap", "tap2"]).collect();
+        let mut ours: Vec<&str> = DEVICES.into_iter().chain(["vkbd"]).collect();
         theirs.sort_unstable();
         ours.sort_unstable();
         assert_eq!(ours, theirs, "xend/src/domain/config.rs and this file no longer agree");
