@@ -4,6 +4,11 @@
 
 mod stage;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::os::unix::process::CommandExt;
+use std::time::{Duration, Instant};
+
 use stage::net::{Net, addresses, exists, ip, is_installed, link, on_network, routes};
 
 /// What the scripts' folder is for wrappers: the shipped scripts, and the program that was built.
@@ -235,6 +240,30 @@ fn a_worker_that_is_killed_at_any_step_costs_nobody_the_way_to_the_host() {
             });
             net.is_like(&before, "after stop");
         }
+    });
+}
+
+#[test]
+fn a_script_that_is_ended_with_its_group_does_not_stop_halfway() {
+    on_network(&[], |net| {
+        let before = net.picture();
+        let own: Vec<_> = addresses("eth0").iter().map(|line| line.replace("eth0", "xenbr0")).collect();
+        let mut command = net.stage.command(&["network-bridge", "start", "bridge=xenbr0"], None);
+        let mut script = command.env("XEN_HOTPLUG_FAULT", "pause:4").process_group(0).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let wait = |is_so: &dyn Fn() -> bool| {
+            while !is_so() {
+                assert!(Instant::now() < deadline, "{}", net.stage.log());
+                std::thread::yield_now();
+            }
+        };
+        wait(&|| exists("xenbr0"));
+        killpg(Pid::from_raw(i32::try_from(script.id()).unwrap()), Signal::SIGKILL).unwrap();
+        assert_eq!(script.wait().unwrap().code(), None);
+        wait(&|| net.stage.log().contains("is a port of the bridge"));
+        assert_eq!(addresses("xenbr0"), own);
+        net.must(&["network-bridge", "stop", "bridge=xenbr0"]);
+        net.is_like(&before, "after stop");
     });
 }
 

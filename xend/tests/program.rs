@@ -7,7 +7,10 @@ mod harness;
 use std::{
     fs,
     io::Read,
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -547,4 +550,83 @@ fn debians_tool_reads_the_simulated_store() {
     command.arg("/local/domain/0").env("XENSTORED_PATH", root.path("run/xenstored/socket"));
     let listed = command.output().unwrap();
     assert!(text(&listed.stdout).contains("name = \"Domain-0\""), "{listed:?}");
+}
+
+/// Puts a script of the site's own into the root and names it, with words behind it, as `network-script`.
+fn network_script(root: &Root, body: &str) {
+    let script = root.path("etc/xend/scripts/puentes.sh");
+    fs::create_dir_all(script.parent().unwrap()).unwrap();
+    fs::write(&script, format!("#!/bin/sh\n{body}\n")).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    settings(root, "(network-script 'puentes.sh netdev=eth1 antispoof=yes')");
+}
+
+#[test]
+fn the_network_script_runs_at_each_start_before_requests_are_answered() {
+    let root = Root::new();
+    let (said, socket) = (root.path("said"), root.path("var/run/xend/xmlrpc.sock"));
+    network_script(
+        &root,
+        &format!(
+            "echo \"$(basename \"$0\") $* $([ -S {} ] && echo late)\" >> {}; echo heard",
+            socket.display(),
+            said.display()
+        ),
+    );
+    root.start();
+    let run = "puentes.sh start netdev=eth1 antispoof=yes \n";
+    assert_eq!(fs::read_to_string(&said).unwrap(), run);
+    assert_eq!(fs::read_to_string(root.path("var/log/xen/xen-hotplug.log")).unwrap(), "heard\n");
+    for word in ["status", "reload", "start"] {
+        root.run(&[word, "--simulate"]);
+    }
+    assert_eq!(fs::read_to_string(&said).unwrap(), run, "the daemon runs: nothing was started");
+    assert!(root.run(&["restart", "--simulate"]).status.success());
+    assert_eq!(fs::read_to_string(&said).unwrap(), run.repeat(2));
+    assert!(!root.log().contains("] ERROR"), "{}", root.log());
+}
+
+#[test]
+fn a_daemon_whose_network_script_fails_or_is_missing_says_so_and_goes_on() {
+    let root = Root::new();
+    network_script(&root, "echo no such interface >&2; exit 3");
+    root.start();
+    let log = root.log();
+    assert!(log.contains("] ERROR (network:"), "{log}");
+    assert!(log.contains("puentes.sh start netdev=eth1 antispoof=yes ended with status 3"), "{log}");
+    assert!(log.contains("xen-hotplug.log"), "{log}");
+    assert_eq!(root.names().unwrap(), ["Domain-0"]);
+    assert_eq!(root.status_of(&["stop", "--simulate"]), Some(0));
+    fs::remove_file(root.path("etc/xend/scripts/puentes.sh")).unwrap();
+    root.start();
+    assert!(root.log().contains("cannot find the network-script puentes.sh in "), "{}", root.log());
+    assert_eq!(root.names().unwrap(), ["Domain-0"]);
+    let told = text(&root.run(&["check-config"]).stdout);
+    assert!(told.contains(":1:17: warning: the script puentes.sh is not there\n  try: "), "{told}");
+}
+
+#[test]
+fn a_daemon_that_waits_for_its_network_script_can_be_stopped() {
+    let root = Root::new();
+    let pid = root.path("pid");
+    network_script(&root, &format!("sleep 1000 &\necho $! > {}\nwait", pid.display()));
+    let mut start = root.command(&["start", "--simulate"]).stderr(Stdio::null()).spawn().unwrap();
+    let sleeper: i32 =
+        eventually("the script runs", || fs::read_to_string(&pid).ok()?.strip_suffix('\n')?.parse().ok());
+    assert_eq!(root.status_of(&["stop", "--simulate"]), Some(0));
+    assert_eq!(start.wait().unwrap().code(), Some(1), "it never answered a request");
+    eventually("the script is gone with its children", || (!is_alive(sleeper)).then_some(()));
+}
+
+#[test]
+fn a_simulation_leaves_the_host_s_own_network_scripts_alone() {
+    let root = Root::new();
+    let elsewhere = Root::new();
+    let said = elsewhere.path("said");
+    network_script(&elsewhere, &format!("echo ran > {}", said.display()));
+    let script = elsewhere.path("etc/xend/scripts/puentes.sh");
+    settings(&root, &format!("(network-script {})", script.display()));
+    root.start();
+    assert!(!said.exists());
+    assert!(root.log().contains("is not run in simulation"), "{}", root.log());
 }

@@ -4,7 +4,7 @@
 use super::NetworkError;
 use crate::fault::WORKER;
 use crate::invocation::Invocation;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
 /// What became of the one that works.
@@ -28,6 +28,8 @@ pub(super) fn watch(call: &Invocation) -> Outcome {
     let Ok(program) = std::env::current_exe() else { return Outcome::WorkHere };
     let mut command = Command::new(program);
     command.arg(&call.script).args(&call.arguments).env(WORKER, "1").stdin(Stdio::null());
+    // Who ends a script that takes too long, as xend does, ends the whole group: not this one halfway.
+    command.process_group(0);
     match command.status() {
         // Better by one process than not at all.
         Err(_) => Outcome::WorkHere,

@@ -69,14 +69,18 @@ fn judge(text: &[u8], places: &Places) -> Findings {
         let place = given.get(option).or_else(|| given.get("vnc-tls")).copied();
         findings.push(Finding::new(Weight::Fault, place, text).about(option).hint("make it or name another"));
     }
-    let script = settings.vif_script.split(' ').next().unwrap_or_default();
-    if let Some(place) = given.get("vif-script").filter(|_| places.find_script(script).is_none()) {
+    let vif_script = settings.vif_script.split(' ').next().unwrap_or_default();
+    let network_script = settings.network_script.as_ref().and_then(|words| words.first());
+    let scripts = [("vif-script", Some(vif_script)), ("network-script", network_script.map(String::as_str))];
+    for (option, script) in scripts {
+        let Some(script) = script.filter(|script| places.find_script(script).is_none()) else { continue };
+        // Of a default nobody is told.
+        let Some(place) = given.get(option) else { continue };
         let folders = places.script_folders().map(|folder| folder.display().to_string()).join(", ");
         let finding =
             Finding::new(Weight::Warning, Some(*place), format!("the script {script} is not there"));
-        findings.push(
-            finding.about("vif-script").hint(format!("a name without a slash is looked for in {folders}")),
-        );
+        findings
+            .push(finding.about(option).hint(format!("a name without a slash is looked for in {folders}")));
     }
     findings.sort();
     findings

@@ -8,6 +8,7 @@
 mod check_config;
 mod command;
 mod log;
+mod network;
 mod pidfile;
 mod settings_file;
 mod supervise;

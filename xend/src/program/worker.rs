@@ -13,7 +13,7 @@ use xenstore::{Endpoint, Store};
 use super::{
     command::Options,
     log::{self, Foreground},
-    pidfile,
+    network, pidfile,
     settings_file::{self, FileError, Loaded},
     supervise,
 };
@@ -100,6 +100,11 @@ async fn work(
     info!("Xend changeset: {} {}.", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
     if let Some(reason) = parts.hypervisor.read_only_reason() {
         warn!("{reason}; domains can be listed, not made");
+    }
+    tokio::select! {
+        () = network::prepare(options, &parts) => {}
+        _ = terminate.recv() => return Ok(Ended::Told),
+        _ = interrupt.recv() => return Ok(Ended::Told),
     }
     let manager = Manager::new(Context::new(parts));
     manager.adopt().await.context("cannot take over the domains that are there")?;

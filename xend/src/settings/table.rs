@@ -48,7 +48,6 @@ const SOCKET: &str = "/var/run/xend/xmlrpc.sock is served nonetheless, xm has no
 const FOLDER: &str = "records are kept below /var/lib/xend/state/domains";
 const STORAGE: &str = "storage repositories are not there yet";
 const SECURITY: &str = "security modules are not there yet";
-const NETWORK: &str = "network scripts are not run yet, set the bridge up with the distribution's means";
 const MEMORY: &str =
     "no memory is taken from domain 0 for guests, give it a fixed amount with Xen's dom0_mem";
 const CPUS: &str = "domain 0 keeps the processors that it was booted with";
@@ -103,7 +102,7 @@ pub(super) static ROWS: &[Row] = &[
     later("xend-storage-path", Slot::Path(|s| &mut s.folders.storage), STORAGE),
     later("xend-security-path", Slot::Path(|s| &mut s.folders.security), SECURITY),
     // Networking.
-    unless("network-script", Slot::ScriptWords(|s| &mut s.network_script), "", NETWORK),
+    obeyed("network-script", Slot::ScriptWords(|s| &mut s.network_script)),
     obeyed("vif-script", Slot::Script(|s| &mut s.vif_script)),
     // Domain 0.
     unless("dom0-min-mem", Slot::Number(|s| &mut s.memory.dom0_min_mib), "0", MEMORY),
