@@ -11,6 +11,7 @@ use xend_api::Sxp;
 use super::{
     Manager, Refusal, RequestError,
     rules::{Asked, Verdict, admit},
+    table::refuse_unknown_disks,
     task::{Message, Next, Reply, Task},
 };
 use crate::{
@@ -74,10 +75,14 @@ impl Task {
         match request {
             DeviceRequest::Attach(form) => {
                 let device = record.config.new_device(&form, record.next_vif).map_err(refused)?;
+                self.refuse_unknown_source(&device)?;
                 self.perform("attach", device.clone(), Work::Attach(device)).await
             }
             DeviceRequest::Change(form) => match record.config.new_medium(&form).map_err(refused)? {
-                Some(drive) => self.perform("change", drive.clone(), Work::Change(drive)).await,
+                Some(drive) => {
+                    self.refuse_unknown_source(&drive)?;
+                    self.perform("change", drive.clone(), Work::Change(drive)).await
+                }
                 None => Err(RequestError::NoMedium { form }),
             },
             DeviceRequest::Detach(id, how) => {
@@ -95,6 +100,13 @@ impl Task {
                     Some(DeviceChange::Attaching(_)) | None => Ok(device),
                 }
             }
+        }
+    }
+
+    fn refuse_unknown_source(&self, device: &DeviceConfig) -> Result<(), RequestError> {
+        match device {
+            DeviceConfig::Vbd(vbd) => refuse_unknown_disks(&self.context, std::iter::once(vbd)),
+            DeviceConfig::Vif(_) => Ok(()),
         }
     }
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     devices,
-    domain::{ConfigFault, DomainConfig, DomainRecord, ManagedConfig, Phase},
+    domain::{ConfigFault, DomainConfig, DomainRecord, ManagedConfig, Phase, VbdConfig},
     operations::{Context, Domain},
 };
 
@@ -116,7 +116,7 @@ impl Manager {
         config: DomainConfig,
         completion: Completion,
     ) -> Result<DomId, RequestError> {
-        self.refuse_unknown_disks(&config)?;
+        refuse_unknown_disks(&self.context, config.vbds())?;
         let name = config.name.clone();
         let uuid = config.uuid;
         if let Some(foreign) = self.find_foreign(&name, uuid).await? {
@@ -129,15 +129,6 @@ impl Manager {
         answer.await.map_err(|_| RequestError::WentAway { name: name.clone() })??;
         let domid = entry.view.borrow().domid;
         domid.ok_or(RequestError::WentAway { name })
-    }
-
-    /// A disk of a type that is not ours needs a script `block-TYPE`.
-    fn refuse_unknown_disks(&self, config: &DomainConfig) -> Result<(), RequestError> {
-        let foreign = config.vbds().map(|vbd| vbd.kind.as_str()).filter(|kind| !OWN_DISKS.contains(kind));
-        let missing =
-            foreign.filter(|kind| self.context.places.find_script(&format!("block-{kind}")).is_none());
-        let faults: Vec<_> = missing.map(|kind| ConfigFault::VbdKind { kind: kind.to_owned() }).collect();
-        if faults.is_empty() { Ok(()) } else { Err(RequestError::Config { faults }) }
     }
 
     /// A domain that a client saw go may still have its nodes and its record: waits until its name and UUID are free.
@@ -310,6 +301,17 @@ impl Manager {
         // Nothing panics between lock and unlock, and a map that was being read is whole.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A disk of a type that is not ours needs a script `block-TYPE`.
+pub(super) fn refuse_unknown_disks<'a>(
+    context: &Context,
+    vbds: impl Iterator<Item = &'a VbdConfig>,
+) -> Result<(), RequestError> {
+    let foreign = vbds.map(|vbd| vbd.kind.as_str()).filter(|kind| !OWN_DISKS.contains(kind));
+    let missing = foreign.filter(|kind| context.places.find_script(&format!("block-{kind}")).is_none());
+    let faults: Vec<_> = missing.map(|kind| ConfigFault::VbdKind { kind: kind.to_owned() }).collect();
+    if faults.is_empty() { Ok(()) } else { Err(RequestError::Config { faults }) }
 }
 
 /// Whether a domain that is put into the table has ended for good and is only kept.
