@@ -49,6 +49,36 @@ for round in $(seq 5); do
     rm /tmp/kernel-$tool-$round
   done
 done
+# Each tool's own guest, without a disk: its ramdisk has the drivers.
+for tool in xm xl; do
+  sed "s,'bench','guest-$tool',; s/^memory.*/memory = 96/; s/^root.*//; s/^disk.*/disk = []/; s/^vif.*/vif = []/" \
+    /etc/xen/bench.cfg > /etc/xen/guest-$tool.cfg
+  $tool create /etc/xen/guest-$tool.cfg > /dev/null || exit 1
+  lab-agent hear /var/log/xen/console/guest-guest-$tool.log 'MARK noroot' 1 300 > /dev/null || exit 1
+done
+# A detached device's nodes go a little later with xl: the next round begins without them.
+without() {
+  for i in $(seq 600); do
+    [ -z "$(xenstore-list $1 2> /dev/null)" ] && return
+    sleep 0.1
+  done
+  echo "a device does not go" >&2; exit 1
+}
+for round in $(seq 7); do
+  for tool in xm xl; do
+    domid=$(xl domid guest-$tool)
+    took $tool-vbd $tool block-attach guest-$tool phy:/dev/vdb xvdb w
+    sleep 1
+    took $tool-vbd-detach $tool block-detach guest-$tool 51728
+    without /local/domain/0/backend/vbd/$domid
+    took $tool-vif $tool network-attach guest-$tool bridge=xenbr0
+    sleep 1
+    number=$(xenstore-list /local/domain/0/backend/vif/$domid)
+    took $tool-vif-detach $tool network-detach guest-$tool $number
+    without /local/domain/0/backend/vif/$domid
+  done
+done
+for tool in xm xl; do $tool destroy guest-$tool; done
 "#;
 
 /// Measures on a host that has just booted.
@@ -68,6 +98,10 @@ pub(super) fn measure(host: &Host) -> Result<Vec<Figure>> {
         ("create", "create -p, kernel used before", 0.6),
         ("first", "create -p, first use of a kernel", 1.0),
         ("destroy", "destroy", 1.0),
+        ("vbd", "block-attach", 0.6),
+        ("vbd-detach", "block-detach", 1.0),
+        ("vif", "network-attach", 0.6),
+        ("vif-detach", "network-detach", 1.0),
     ] {
         let of = |tool: &str| -> Result<f64> {
             let times = times.get(format!("{tool}-{what}").as_str()).context("a measurement is missing")?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::Host;
+use crate::screen::Screen;
 
 /// A guest's boot may take this long on a busy machine without virtualisation hardware.
 pub(super) const BOOT: Duration = Duration::from_secs(600);
@@ -53,6 +54,41 @@ impl Guest {
     /// Where `xenconsoled` keeps what the guest says.
     pub(super) fn log(&self) -> String {
         log_of(self.name)
+    }
+}
+
+/// A shell in a guest, on its console.
+#[derive(Debug)]
+pub(super) struct Shell {
+    screen: Screen,
+}
+
+impl Shell {
+    /// Logs in as root.
+    pub(super) fn open(host: &Host, name: &str) -> Result<Self> {
+        let mut screen = Screen::open(host, &format!("xm console {name}"))?;
+        screen.send("\n")?;
+        screen.expect("login:", SOON)?;
+        screen.send("root\n")?;
+        screen.expect("# ", SOON)?;
+        Ok(Self { screen })
+    }
+
+    /// Runs a line to its end, which must be a good one; gives what it said, its own echo included.
+    pub(super) fn run(&mut self, script: &str) -> Result<String> {
+        // What is typed is shown as well, but with the words apart.
+        self.screen.send(&format!("{script} ; echo END \"$?\" | tr ' ' '='\n"))?;
+        let said = self.screen.expect("END=", SOON).with_context(|| format!("in the guest: {script}"))?;
+        let status = self.screen.expect("\n", SOON)?;
+        ensure!(status.trim() == "0", "in the guest: {script}: status {}:\n{said}", status.trim());
+        Ok(said)
+    }
+
+    /// Leaves the guest's console.
+    pub(super) fn close(mut self) -> Result<()> {
+        self.screen.send("\x1d")?;
+        self.screen.end(SOON)?;
+        Ok(())
     }
 }
 

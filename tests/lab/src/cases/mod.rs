@@ -6,6 +6,7 @@
 mod articles;
 mod footprint;
 mod guest;
+mod hotplug;
 mod managed;
 mod refusals;
 mod restart;
@@ -34,8 +35,15 @@ enum Needs {
     Xend,
 }
 
-const CASES: [&[Case]; 6] =
-    [xl::CASES, articles::CASES, refusals::CASES, restart::CASES, managed::CASES, rounds::CASES];
+const CASES: [&[Case]; 7] = [
+    xl::CASES,
+    articles::CASES,
+    refusals::CASES,
+    restart::CASES,
+    managed::CASES,
+    hotplug::CASES,
+    rounds::CASES,
+];
 
 /// How a case ended.
 #[derive(Debug)]
