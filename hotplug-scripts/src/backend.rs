@@ -4,9 +4,11 @@
 //! same script works in a driver domain. Answers are written only while the backend is there: a script that was
 //! overtaken by the end of its domain leaves no nodes behind.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use xenstore::paths::node::VM;
 use xenstore::paths::node::device::{BUSY, CONNECTED, FAILED, HOTPLUG_ERROR, HOTPLUG_STATUS};
 use xenstore::{Batch, Store, StoreError, Transaction, paths};
 
@@ -93,12 +95,32 @@ pub struct Sibling {
 pub struct Backend {
     store: Store,
     path: String,
+    planned: Option<Planned>,
+}
+
+/// A backend that is not in the store yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// The nodes that it will have.
+    pub nodes: BTreeMap<String, String>,
+    /// The `vm` node of the domain that it will serve.
+    pub vm: Option<String>,
 }
 
 impl Backend {
     /// The backend at `path`, in `store`.
     pub fn new(store: Store, path: impl Into<String>) -> Self {
-        Backend { store, path: path.into() }
+        Backend { store, path: path.into(), planned: None }
+    }
+
+    /// One that is to come: its own nodes are those of the plan, all others those of the store. The domain has no number
+    /// yet, so `path` has a word in its place.
+    pub fn planned(store: Store, path: impl Into<String>, planned: Planned) -> Self {
+        Backend { store, path: path.into(), planned: Some(planned) }
+    }
+
+    fn plan_of(&self, backend: &str) -> Option<&Planned> {
+        self.planned.as_ref().filter(|_| backend == self.path)
     }
 
     /// Its path, as the kernel gave it.
@@ -131,6 +153,9 @@ impl Backend {
     /// A node that names a file, if it is there: any bytes.
     pub async fn read_path(&self, node: &str) -> Result<Option<PathBuf>, BackendError> {
         let path = paths::join(&self.path, node);
+        if let Some(plan) = &self.planned {
+            return Ok(plan.nodes.get(node).map(PathBuf::from));
+        }
         match self.store.read_bytes(&path).await {
             Ok(value) => Ok(value.map(|bytes| PathBuf::from(OsString::from_vec(bytes)))),
             Err(source) => Err(BackendError::Read { path, source }),
@@ -149,6 +174,9 @@ impl Backend {
 
     /// A node of another backend.
     pub async fn read_at(&self, backend: &str, node: &str) -> Result<Option<String>, BackendError> {
+        if let Some(plan) = self.plan_of(backend) {
+            return Ok(plan.nodes.get(node).cloned());
+        }
         let path = paths::join(backend, node);
         self.store.read(&path).await.map_err(|source| BackendError::Read { path, source })
     }
@@ -156,6 +184,10 @@ impl Backend {
     /// A node of a domain's own directory, if both are there.
     pub async fn of_domain(&self, domid: &str, node: &str) -> Result<Option<String>, BackendError> {
         match domid.parse() {
+            // A plan's domain has no number.
+            Err(_) if node == VM && self.domid() == Some(domid) => {
+                Ok(self.planned.as_ref().and_then(|plan| plan.vm.clone()))
+            }
             Ok(domid) => self.read_at(&paths::domain(domid), node).await,
             Err(_) => Ok(None),
         }

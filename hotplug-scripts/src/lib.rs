@@ -8,12 +8,14 @@
 //!                    invocation: arguments and environment
 //!                    vbd      ── loop_device ── sys       disks
 //!                    vif      ── netlink, antispoof       network interfaces of guests
+//!                    check    ── vbd, vif             the same, before there is a device
 //!                    network  ── netlink, nft, sysctl     the host's own: bridge, route, nat
 //!                    backend: hotplug-status, hotplug-error, physical-device, …   report: log, texts
 //! ```
 
 pub mod antispoof;
 pub mod backend;
+pub mod check;
 pub mod cleanup;
 pub mod fault;
 pub mod host;
@@ -138,6 +140,31 @@ fn network(script: &str) -> Option<Network> {
         "network-nat" => Some(Network::Nat),
         _ => None,
     }
+}
+
+/// Looks at the devices that `input` plans, as the scripts would: [`check`].
+pub async fn check_devices(
+    input: &str,
+    host: &Host,
+    variables: &[(String, String)],
+) -> Result<String, CheckError> {
+    let endpoint = Endpoint::discover(host.root()).map_err(|source| CheckError::Store { source })?;
+    let store = Store::connect(&endpoint).await.map_err(|source| CheckError::Store { source })?;
+    Ok(check::run(input, &check::Environment { host, store, variables }).await?)
+}
+
+/// Why nothing was checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// There is no store.
+    #[error("cannot reach xenstore")]
+    Store {
+        /// Why.
+        source: xenstore::StoreError,
+    },
+    /// The input is none.
+    #[error(transparent)]
+    Input(#[from] check::InputError),
 }
 
 async fn backend(call: &Invocation, host: &Host) -> Result<Backend, Failure> {

@@ -91,6 +91,23 @@ impl Failure {
         format!("{script} failed; error detected.\n{}", self.chain())
     }
 
+    /// Who or what is in the way, where more is known than the text says.
+    pub fn because(&self) -> Option<String> {
+        match self {
+            Failure::Vbd(error) => error.because(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Failure::Vbd(error) => error.remedy(),
+            Failure::Vif(error) => error.remedy().map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// What a script that is about the host tells its caller, the classic text where there was one; `None` when the
     /// caller knows.
     pub fn for_caller(&self, script: &str) -> Option<String> {

@@ -152,6 +152,119 @@ fn a_disk_that_the_host_has_mounted_is_busy() {
     assert_eq!(add(&stage, &Device::vbd(8), "disk", "w").code, Some(1));
 }
 
+/// The disk becomes `sdx` with the partition `sdx1` (fe:12d, node `dev/part`), on which lies the volume `dm-7`.
+fn with_partition() -> Option<Stage> {
+    let stage = with_disk()?;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    mknod(&stage.path("dev/part"), SFlag::S_IFBLK, mode, libc::makedev(254, 301)).unwrap();
+    stage.file("sys/devices/sdx/dev", "254:300\n");
+    stage.file("sys/devices/sdx/sdx1/dev", "254:301\n");
+    stage.file("sys/devices/sdx/sdx1/partition", "1\n");
+    stage.file("sys/devices/dm-7/dev", "253:7\n");
+    for folder in ["sys/dev/block", "sys/devices/sdx/sdx1/holders", "sys/devices/dm-7/slaves"] {
+        std::fs::create_dir_all(stage.path(folder)).unwrap();
+    }
+    symlink("../../../dm-7", stage.path("sys/devices/sdx/sdx1/holders/dm-7")).unwrap();
+    symlink("../../sdx/sdx1", stage.path("sys/devices/dm-7/slaves/sdx1")).unwrap();
+    for (number, place) in [("254:300", "sdx"), ("254:301", "sdx/sdx1"), ("253:7", "dm-7")] {
+        symlink(format!("../../devices/{place}"), stage.path("sys/dev/block").join(number)).unwrap();
+    }
+    Some(stage)
+}
+
+#[test]
+fn a_disk_with_a_part_that_the_host_has_mounted_is_busy() {
+    let Some(stage) = with_partition() else { return };
+    for (number, name) in [("254:301", "sdx1"), ("253:7", "dm-7")] {
+        stage.file("proc/self/mountinfo", &format!("36 35 {number} / /srv rw - ext4 /dev/x rw\n"));
+        for (domid, params) in [(5, "disk"), (6, "part")] {
+            let device = Device::vbd(domid);
+            let ended = add(&stage, &device, params, "w");
+            assert_eq!(ended.code, Some(1), "{params} {name}");
+            assert_eq!(ended.stdout, format!("{name} is mounted at /srv on this host, read-write\n"));
+            let text = format!(
+                "Device {} is mounted in the privileged domain,\nand so cannot be mounted by a guest.",
+                stage.path("dev").join(params).display()
+            );
+            assert_eq!(stage.answer(&device), failed("busy", &text));
+        }
+    }
+}
+
+#[test]
+fn a_partition_of_a_disk_that_a_guest_has_is_busy_and_the_other_way_round() {
+    for (first, second, held) in [("disk", "part", "sdx"), ("part", "disk", "sdx1")] {
+        let Some(stage) = with_partition() else { return };
+        assert_eq!(add(&stage, &Device::vbd(5), first, "w").code, Some(0));
+        let ended = add(&stage, &Device::vbd(6), second, "r");
+        assert_eq!(ended.code, Some(1));
+        assert_eq!(ended.stdout, format!("{held} is vbd 51713 of domain 5, read-write\n"));
+        assert_eq!(add(&stage, &Device::vbd(7), second, "w!").code, Some(0), "whoever says so");
+    }
+}
+
+#[test]
+fn what_is_to_come_is_checked_as_it_will_be_connected() {
+    let Some(stage) = with_partition() else { return };
+    let disk = |name: &str, params: &str, mode: &str| {
+        format!("vbd/{name}|script block|node type=phy|node params={params}|node mode={mode}||")
+    };
+    assert_eq!(stage.check(&disk("768", "part", "w")), (Some(0), String::new()));
+    assert_eq!(add(&stage, &Device::vbd(5), "disk", "w").code, Some(0));
+    stage.write(&paths::domain_node(5, "name"), "mail");
+    let (missing, path) = (stage.path("dev/none"), stage.path("dev/part"));
+    let expected = format!(
+        "vbd/768|status busy|text Device {} is mounted in a guest domain,\nand so cannot be mounted now.|\
+         because sdx is vbd 51713 of domain 5 (mail), read-write|\
+         try detach it from mail first; to share it, give it read-only (mode r) to all, or as w! if all know how to \
+         share||\
+         vbd/770|status error|text {} does not exist.|\
+         try see whether the name is right, and whether its volume group or storage is active||",
+        path.display(),
+        missing.display()
+    );
+    let all = [disk("768", "part", "w"), disk("769", "disk", "w!"), disk("770", "none", "r")].concat();
+    assert_eq!(stage.check(&all), (Some(0), expected));
+    let own = format!("vm {}|", paths::vm(format!("{:036}", 5)));
+    let again = disk("768", "part", "w").replace("||", &format!("|{own}|"));
+    assert_eq!(stage.check(&again), (Some(0), String::new()), "its own disk is not somebody else's");
+    assert_eq!(stage.check("nonsense||").0, Some(1));
+}
+
+#[test]
+fn what_a_disk_of_another_type_needs_is_a_script_for_it() {
+    let stage = Stage::new();
+    let text = "Block device type \"nbd\" needs an executable script block-nbd in one of /etc/xend/scripts, \
+                /usr/lib/xend/scripts, /etc/xen/scripts";
+    let plan = "vbd/768|script block|node type=nbd|node params=x|node mode=w||";
+    assert_eq!(stage.check(plan), (Some(0), format!("vbd/768|status error|text {text}||")));
+    stage.script("etc/xen/scripts/block-nbd", "#!/bin/sh\n");
+    assert_eq!(stage.check(plan), (Some(0), String::new()));
+    assert_eq!(stage.check("vbd/768|script block-site|node type=phy||"), (Some(0), String::new()));
+}
+
+#[test]
+fn of_two_that_want_one_disk_at_once_exactly_one_gets_it() {
+    let Some(stage) = with_partition() else { return };
+    for round in 0..50 {
+        let devices = [Device::vbd(5), Device::vbd(6)];
+        for (device, params) in devices.iter().zip(["disk", if round % 2 == 0 { "disk" } else { "part" }]) {
+            stage.backend(device, &[("type", "phy"), ("params", params), ("mode", "w")]);
+        }
+        let children = devices.map(|device| {
+            let mut command = stage.command(&["block", "add"], Some(&device));
+            command.stdout(std::process::Stdio::null()).spawn().unwrap()
+        });
+        let mut codes = children.map(|mut child| child.wait().unwrap().code());
+        codes.sort_unstable();
+        assert_eq!(codes, [Some(0), Some(1)], "round {round}");
+        let mut answers = devices.map(|device| stage.answer(&device).0.unwrap());
+        answers.sort_unstable();
+        assert_eq!(answers, ["busy", "connected"], "round {round}");
+        devices.iter().for_each(|device| stage.remove(&device.path()));
+    }
+}
+
 #[test]
 fn a_disk_that_is_mounted_under_another_number_or_swapped_on_is_busy() {
     let Some(stage) = with_disk() else { return };

@@ -161,6 +161,61 @@ fn another_name_of_an_image_in_use_is_busy_too() {
 }
 
 #[test]
+fn of_two_that_want_one_image_at_once_exactly_one_gets_it() {
+    let Some(lab) = Lab::new() else { return };
+    let other = lab.stage.path("srv/other.img");
+    std::os::unix::fs::symlink("mail.img", &other).unwrap();
+    for round in 0..50 {
+        let devices = [Device::vbd(5), Device::vbd(6)];
+        for (device, image) in devices.iter().zip([&lab.image, &other]) {
+            let params = image.to_str().unwrap();
+            lab.stage.backend(device, &[("type", "file"), ("params", params), ("mode", "w")]);
+        }
+        let children = devices.map(|device| {
+            let mut command = lab.stage.command(&["block", "add"], Some(&device));
+            command.stdout(std::process::Stdio::null()).spawn().unwrap()
+        });
+        let mut codes = children.map(|mut child| child.wait().unwrap().code());
+        codes.sort_unstable();
+        assert_eq!(codes, [Some(0), Some(1)], "round {round}");
+        assert_eq!(lab.bound().len(), 1, "round {round}");
+        for device in &devices {
+            assert_eq!(lab.remove(device).code, Some(0));
+            lab.stage.remove(&device.path());
+        }
+        assert_eq!(lab.bound(), [], "round {round}");
+    }
+}
+
+#[test]
+fn an_image_that_is_to_come_is_checked_as_it_will_be_bound() {
+    let Some(lab) = Lab::new() else { return };
+    let plan = |params: &Path, mode: &str| {
+        let params = params.display();
+        lab.stage
+            .check(&format!("vbd/768|script block|node type=file|node params={params}|node mode={mode}||"))
+    };
+    assert_eq!(plan(&lab.image, "w"), (Some(0), String::new()));
+    assert_eq!(lab.bound(), [], "a look bound it");
+    let missing = lab.stage.path("srv/none");
+    let text = format!("vbd/768|status error|text {} does not exist.|try ", missing.display());
+    assert!(plan(&missing, "w").1.starts_with(&text));
+    assert_eq!(lab.add(&Device::vbd(5), "w").code, Some(0));
+    let node = lab.stage.node(&Device::vbd(5), "node").unwrap();
+    let text = format!(
+        "vbd/768|status busy|text File {} is loopback-mounted through {node},\nwhich is mounted in a guest domain,\n\
+         and so cannot be mounted now.|because {} is vbd 51713 of domain 5, read-write|",
+        lab.image.display(),
+        node.rsplit('/').next().unwrap()
+    );
+    let told = plan(&lab.image, "w").1;
+    assert!(told.starts_with(&text), "{told}");
+    fs::set_permissions(&lab.image, fs::Permissions::from_mode(0o444)).unwrap();
+    assert!(plan(&lab.image, "w").1.contains("is read-only, and so I will not\nmount it read-write"));
+    assert_eq!(lab.bound().len(), 1);
+}
+
+#[test]
 fn an_image_that_the_host_has_mounted_is_busy() {
     let Some(lab) = Lab::new() else { return };
     let binding = lab.bind(&lab.image, &Device::vbd(4000), Access::Write);

@@ -334,3 +334,43 @@ fn an_answer_comes_only_while_the_backend_is_there() {
         assert_eq!(stage.read(&paths::backends(0)), None);
     });
 }
+
+#[test]
+fn an_interface_that_is_to_come_is_checked_as_it_will_be_connected() {
+    on_host(|stage| {
+        let plan = |script: &str, nodes: &[&str]| {
+            let nodes: String = nodes.iter().map(|node| format!("node {node}|")).collect();
+            let (code, told) =
+                stage.check(&format!("vif/3|script {script}|node mac=00:16:3e:00:00:01|{nodes}|"));
+            assert_eq!(code, Some(0));
+            told.split('|')
+                .nth(2)
+                .and_then(|field| field.strip_prefix("text "))
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let before = ip("link show");
+        assert_eq!(plan("vif-bridge", &[]), "");
+        assert_eq!(plan("vif-bridge", &["bridge=xenbr0"]), "");
+        assert_eq!(plan("vif-bridge", &["bridge=br7"]), "Could not find bridge device br7");
+        assert_eq!(plan("vif-bridge|argument bridge=br8", &[]), "Could not find bridge device br8");
+        assert_eq!(plan("vif-bridge", &["bridge=guest"]), "Device guest is not a bridge");
+        assert!(
+            plan("vif-bridge", &["bridge=xenbr0.7"])
+                .starts_with("cannot use bridge=xenbr0.7: xenbr0 does not")
+        );
+        assert_eq!(
+            plan("vif-bridge", &["vifname=guest"]),
+            "Cannot rename interface vif#.3. An interface with name guest already exists."
+        );
+        assert_eq!(plan("vif-bridge", &["vifname=web"]), "");
+        assert!(
+            plan("vif-bridge", &["ip=dhcp"]).starts_with("cannot use ip=dhcp: it is an IPv4 or IPv6 address")
+        );
+        assert!(plan("vif-route", &[]).starts_with("eth0 is not up."));
+        assert_eq!(plan("vif-nat", &["ip=192.0.2.1"]), "");
+        assert!(plan("vif-openvswitch", &["bridge=ovs0"]).contains("Open vSwitch bridge ovs0: "));
+        assert_eq!(plan("vif-site", &["bridge=br7"]), "", "what a site's own script does only that knows");
+        assert_eq!(ip("link show"), before);
+    });
+}

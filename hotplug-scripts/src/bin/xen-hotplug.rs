@@ -3,10 +3,13 @@
 //! Exit code 0: done, or nothing to do. 1: not done; the reason is in the log, and for a device in its backend's
 //! `hotplug-error`, for the host on standard error.
 
+use hotplug::check;
 use hotplug::host::{Host, ROOT_VARIABLE};
 use hotplug::invocation::Invocation;
 use hotplug::report::Log;
+use std::error::Error;
 use std::ffi::OsString;
+use std::io::Read;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -18,6 +21,7 @@ Usage: xen-hotplug SCRIPT COMMAND [NAME=VALUE...]
   vif-nat online|offline                    the same behind network-nat
   vif-setup COMMAND                         the script that the device's configuration names
   xen-hotplug-cleanup                       removes a device's nodes
+  check < DEVICES                           whether devices that are to come could be connected
 xend runs these for each device and sets XENBUS_PATH; the answer is in the device's backend in xenstore.
   network-bridge start|stop|status [netdev=eth0] [bridge=xenbr0] [antispoof=yes] [layout=3.1]
   network-route start|stop|status [netdev=eth0] [antispoof=yes] [ipv6=yes]
@@ -40,17 +44,14 @@ fn main() -> ExitCode {
     };
     let host = Host::new(std::env::var_os(ROOT_VARIABLE).unwrap_or_default());
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    if script == check::NAME {
+        return look_at_devices(&host, environment.collect());
+    }
     let call = Invocation::new(script, arguments, environment);
     if !hotplug::is_for_host(&call.script) {
         Log::redirect(&host);
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let Some(runtime) = runtime() else { return ExitCode::FAILURE };
     match runtime.block_on(hotplug::run(&call, &host)) {
         Ok(text) => {
             print!("{text}");
@@ -62,7 +63,40 @@ fn main() -> ExitCode {
             if let Some(text) = text {
                 eprintln!("{text}");
             }
+            // Whoever ran us shows our last words with the reasons.
+            if let Some(because) = failure.because() {
+                println!("{because}");
+            }
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard input has the devices, standard output gets what is in their way.
+fn look_at_devices(host: &Host, variables: Vec<(String, String)>) -> ExitCode {
+    let mut input = Vec::new();
+    let read = std::io::stdin().take(check::INPUT_MAX).read_to_end(&mut input);
+    let input = read.map(|_| String::from_utf8_lossy(&input).into_owned());
+    let (Some(runtime), Ok(input)) = (runtime(), input) else { return ExitCode::FAILURE };
+    match runtime.block_on(hotplug::check_devices(&input, host, &variables)) {
+        Ok(answer) => {
+            print!("{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+            eprintln!("{error}{cause}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime() -> Option<tokio::runtime::Runtime> {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => Some(runtime),
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            None
         }
     }
 }

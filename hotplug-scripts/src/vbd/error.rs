@@ -83,6 +83,29 @@ pub enum VbdError {
 }
 
 impl VbdError {
+    /// Who holds what was asked for, where it is known.
+    pub fn because(&self) -> Option<String> {
+        match self {
+            VbdError::InUse(conflict) => Some(conflict.because()),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            VbdError::InUse(conflict) => Some(conflict.remedy()),
+            VbdError::ReadOnly { path } => {
+                Some(format!("give it with mode r, or let it be written: chmod u+w {}", path.display()))
+            }
+            VbdError::Missing { .. } | VbdError::LinkMissing { .. } => Some(
+                "see whether the name is right, and whether its volume group or storage is active".to_owned(),
+            ),
+            VbdError::NotBlock { path } => Some(format!("an image is given as file:{}", path.display())),
+            _ => None,
+        }
+    }
+
     /// Whether somebody else holds what was asked for, so that asking again later may do.
     pub fn is_busy(&self) -> bool {
         matches!(self, VbdError::ReadOnly { .. } | VbdError::InUse(_))

@@ -35,17 +35,34 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
     let (path, meta) = find(&params)?;
     let _lock = Lock::acquire(disk.host, BLOCK)?;
     check_state(disk).await?;
-    if mode == Mode::Write && meta.permissions().mode() & 0o222 == 0 {
-        return Err(VbdError::ReadOnly { path });
-    }
     let image = open(path, &meta, mode)?;
-    let (own, others) = split(disk, &meta)?;
+    let own = own_unless_others_use(disk, &image, &meta, mode).await?;
+    let binding = bind(disk, &image, &meta, own)?;
+    announce(disk, &binding).await
+}
+
+/// Whether `add` would take the image now.
+pub(super) async fn check(disk: &Disk<'_>) -> Result<(), VbdError> {
+    let (params, mode) = tokio::join!(disk.backend.required_path(PARAMS), disk.backend.required(MODE));
+    let mode = Mode::parse(&mode?);
+    let (path, meta) = find(&params?)?;
+    let image = open(path, &meta, mode)?;
+    own_unless_others_use(disk, &image, &meta, mode).await.map(drop)
+}
+
+/// The devices that were bound for this backend, once it is known that nobody else's use rules ours out.
+async fn own_unless_others_use(
+    disk: &Disk<'_>,
+    image: &Image,
+    meta: &Metadata,
+    mode: Mode,
+) -> Result<Vec<Binding>, VbdError> {
+    let (own, others) = split(disk, meta)?;
     for binding in others {
         let subject = Subject::File { file: image.path.clone(), through: binding.path.clone() };
         sharing::check(disk, &subject, number(&binding.path)?, mode).await?;
     }
-    let binding = bind(disk, &image, &meta, own)?;
-    announce(disk, &binding).await
+    Ok(own)
 }
 
 /// Releases whatever was bound for this backend. Nothing there is fine.
@@ -97,6 +114,9 @@ fn absolute(params: &Path) -> PathBuf {
 
 /// Opens the image, and makes sure that it is the file that was looked at.
 fn open(path: PathBuf, looked_at: &Metadata, mode: Mode) -> Result<Image, VbdError> {
+    if mode == Mode::Write && looked_at.permissions().mode() & 0o222 == 0 {
+        return Err(VbdError::ReadOnly { path });
+    }
     let access = match mode {
         Mode::Read => Access::Read,
         Mode::Write | Mode::Unchecked => Access::Write,

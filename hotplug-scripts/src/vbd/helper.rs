@@ -9,11 +9,23 @@ use crate::invocation::Invocation;
 use std::os::unix::process::CommandExt;
 use std::process;
 
+/// Whether there is a script for `kind`. What it would say is not asked: it may change something to find out.
+pub(super) fn check(disk: &Disk<'_>, kind: &str) -> Result<(), VbdError> {
+    match disk.host.script(&format!("block-{kind}")) {
+        Some(_) => Ok(()),
+        None => Err(missing(kind)),
+    }
+}
+
+fn missing(kind: &str) -> VbdError {
+    VbdError::NoHelper { kind: kind.to_owned(), dirs: script_dirs().join(", ") }
+}
+
 /// Runs the script for `kind` in our place. Returns only when there is nothing to run.
 pub(super) fn run(disk: &Disk<'_>, kind: &str, call: &Invocation, command: Command) -> Result<(), VbdError> {
     let Some(path) = disk.host.script(&format!("block-{kind}")) else {
         return match command {
-            Command::Add => Err(VbdError::NoHelper { kind: kind.to_owned(), dirs: script_dirs().join(", ") }),
+            Command::Add => Err(missing(kind)),
             // Without a script nothing can have been set up.
             Command::Remove => Ok(()),
         };

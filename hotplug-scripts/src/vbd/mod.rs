@@ -15,6 +15,7 @@
 mod error;
 mod file;
 mod helper;
+mod kinship;
 mod phy;
 mod sharing;
 
@@ -60,6 +61,18 @@ pub(crate) struct Disk<'a> {
     pub(crate) host: &'a Host,
     pub(crate) backend: &'a Backend,
     pub(crate) tag: Tag,
+}
+
+/// Whether `add` would make the disk ready now, found without changing anything.
+pub async fn check(host: &Host, backend: &Backend) -> Result<(), VbdError> {
+    let disk = Disk { host, backend, tag: Tag::new(host, backend.path()) };
+    match backend.read(TYPE).await?.as_deref() {
+        Some("") => Ok(()),
+        Some("phy") => phy::check(&disk).await,
+        Some("file") => file::check(&disk).await,
+        Some(kind) => helper::check(&disk, kind),
+        None => Err(backend.unreadable(TYPE).into()),
+    }
 }
 
 /// Does `command` for the disk that `call` names.

@@ -25,6 +25,13 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
     Ok(disk.backend.connected(&[(PHYSICAL_DEVICE, number.to_string())]).await?)
 }
 
+/// Whether `add` would take the device now.
+pub(super) async fn check(disk: &Disk<'_>) -> Result<(), VbdError> {
+    let (params, mode) = tokio::join!(disk.backend.required_path(PARAMS), disk.backend.required(MODE));
+    let (path, number) = resolve(disk.host.device(&params?))?;
+    sharing::check(disk, &Subject::Device { path }, number, Mode::parse(&mode?)).await
+}
+
 /// The device behind a name: links followed to their end.
 fn resolve(name: PathBuf) -> Result<(PathBuf, DeviceNumber), VbdError> {
     let is_link = fs::symlink_metadata(&name).is_ok_and(|meta| meta.is_symlink());

@@ -3,7 +3,9 @@
 //! A disk may be written by one party at a time. The host's own use is in its list of mounts (and of swap), that
 //! of guests in the store: every connected vbd has its device's number at `physical-device`. The caller holds the
 //! lock `block` from the check until its own number is in the store, so two scripts cannot both find a disk free.
+//! A use of a device that shares bytes with the one asked for counts as a use of it ([`super::kinship`]).
 
+use super::kinship::{kin, name};
 use super::{Disk, VbdError};
 use crate::backend::{Backend, BackendError};
 use crate::host::Host;
@@ -14,7 +16,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use xenstore::paths::node::vbd::{MODE, PHYSICAL_DEVICE};
-use xenstore::paths::node::{TARGET, VM};
+use xenstore::paths::node::{NAME, TARGET, VM};
 
 /// Length of a domain's name for life, as text.
 const UUID_LEN: usize = 36;
@@ -59,7 +61,12 @@ impl DeviceNumber {
         Self::parse_in(text, 16)
     }
 
-    fn parse_in(text: &str, radix: u32) -> Option<Self> {
+    /// As the kernel's lists have it.
+    pub(super) fn decimal(self) -> String {
+        format!("{}:{}", self.major, self.minor)
+    }
+
+    pub(super) fn parse_in(text: &str, radix: u32) -> Option<Self> {
         let (major, minor) = text.trim().split_once(':')?;
         let part = |text| u32::from_str_radix(text, radix).ok();
         Some(DeviceNumber { major: part(major)?, minor: part(minor)? })
@@ -96,12 +103,42 @@ pub enum Subject {
 }
 
 /// Who has the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// Another domain.
-    Guest,
+    Guest {
+        /// Its number.
+        domid: String,
+        /// Its name.
+        name: Option<String>,
+        /// Its vbd.
+        devid: String,
+        /// What it may do.
+        mode: Mode,
+    },
     /// This host itself.
-    Host,
+    Host {
+        /// Where it is mounted; nothing where it is swapped on.
+        mounted_at: Option<PathBuf>,
+        /// What it may do.
+        mode: Mode,
+    },
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = |mode: &Mode| if *mode == Mode::Read { "read-only" } else { "read-write" };
+        match self {
+            Holder::Guest { domid, name, devid, mode } => {
+                let name = name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+                write!(f, "is vbd {devid} of domain {domid}{name}, {}", way(mode))
+            }
+            Holder::Host { mounted_at: Some(place), mode } => {
+                write!(f, "is mounted at {} on this host, {}", place.display(), way(mode))
+            }
+            Holder::Host { mounted_at: None, .. } => write!(f, "holds swap of this host"),
+        }
+    }
 }
 
 /// A refusal, with its classic text.
@@ -111,8 +148,36 @@ pub struct Conflict {
     pub subject: Subject,
     /// Who has it.
     pub holder: Holder,
+    /// The kernel's name of what he has, which may be a part of what was asked for, or the whole.
+    pub held: String,
     /// How it was asked for.
     pub asked: Mode,
+}
+
+impl Conflict {
+    /// Who has what, in one line.
+    pub fn because(&self) -> String {
+        format!("{} {}", self.held, self.holder)
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        let let_go = match &self.holder {
+            Holder::Guest { domid, name, .. } => {
+                format!("detach it from {} first", name.as_ref().unwrap_or(domid))
+            }
+            Holder::Host { mounted_at: Some(place), .. } => format!("umount {}", place.display()),
+            Holder::Host { mounted_at: None, .. } => format!("swapoff /dev/{}", self.held),
+        };
+        match self.asked {
+            Mode::Read => format!("{let_go}, or let its holder have it read-only"),
+            Mode::Write | Mode::Unchecked => {
+                format!(
+                    "{let_go}; to share it, give it read-only (mode r) to all, or as w! if all know how to share"
+                )
+            }
+        }
+    }
 }
 
 impl fmt::Display for Conflict {
@@ -128,9 +193,9 @@ impl fmt::Display for Conflict {
             Mode::Read => ("read-write ", "read-only "),
             Mode::Write | Mode::Unchecked => ("", ""),
         };
-        let (who, end) = match self.holder {
-            Holder::Guest => ("a guest domain", "now."),
-            Holder::Host => ("the privileged domain", "by a guest."),
+        let (who, end) = match &self.holder {
+            Holder::Guest { .. } => ("a guest domain", "now."),
+            Holder::Host { .. } => ("the privileged domain", "by a guest."),
         };
         write!(f, "{use_of_theirs}in {who},\nand so cannot be mounted {use_of_ours}{end}")
     }
@@ -146,25 +211,32 @@ pub(super) async fn check(
     if asked == Mode::Unchecked {
         return Ok(());
     }
-    let in_use = |holder| VbdError::InUse(Conflict { subject: subject.clone(), holder, asked });
-    if host_uses(disk.host)?.iter().any(|used| used.number == number && used.rules_out(asked)) {
-        return Err(in_use(Holder::Host));
+    let kin = kin(disk.host, number);
+    let in_use = |held: DeviceNumber, holder| {
+        let held = name(disk.host, held).unwrap_or_else(|| format!("device {}", held.decimal()));
+        VbdError::InUse(Conflict { subject: subject.clone(), holder, held, asked })
+    };
+    let uses = host_uses(disk.host)?;
+    if let Some(used) = uses.into_iter().find(|used| kin.contains(&used.number) && used.rules_out(asked)) {
+        let HostUse { number, mode, mounted_at } = used;
+        return Err(in_use(number, Holder::Host { mounted_at, mode }));
     }
-    if guest_uses(disk.backend, number, asked).await? {
-        return Err(in_use(Holder::Guest));
+    if let Some((held, holder)) = guest_use(disk.backend, &kin, asked).await? {
+        return Err(in_use(held, holder));
     }
     Ok(())
 }
 
 /// A device that this host uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct HostUse {
     number: DeviceNumber,
     mode: Mode,
+    mounted_at: Option<PathBuf>,
 }
 
 impl HostUse {
-    fn rules_out(self, asked: Mode) -> bool {
+    fn rules_out(&self, asked: Mode) -> bool {
         match asked {
             Mode::Unchecked => false,
             Mode::Write => true,
@@ -181,7 +253,7 @@ fn host_uses(host: &Host) -> Result<Vec<HostUse>, VbdError> {
     let swaps = if swaps.exists() { read(swaps)? } else { Vec::new() };
     let mut uses: Vec<HostUse> = mounts.split(|byte| *byte == b'\n').flat_map(mount).collect();
     let swapped = |line| DeviceNumber::of(&unescaped(words(line).next()?));
-    let writing = |number| HostUse { number, mode: Mode::Write };
+    let writing = |number| HostUse { number, mode: Mode::Write, mounted_at: None };
     uses.extend(swaps.split(|byte| *byte == b'\n').skip(1).filter_map(swapped).map(writing));
     Ok(uses)
 }
@@ -196,7 +268,11 @@ fn read(path: PathBuf) -> Result<Vec<u8>, VbdError> {
 fn mount(line: &[u8]) -> Vec<HostUse> {
     let fields: Vec<&[u8]> = words(line).collect();
     let Some(dash) = fields.iter().position(|field| *field == b"-") else { return Vec::new() };
-    let (Some(number), Some(source)) = (fields.get(2), fields.get(dash + 2)) else { return Vec::new() };
+    let (Some(number), Some(place), Some(source)) = (fields.get(2), fields.get(4), fields.get(dash + 2))
+    else {
+        return Vec::new();
+    };
+    let mounted_at = Some(unescaped(place));
     let options = fields.get(dash + 3).copied().unwrap_or_default();
     let is_read_only = options.split(|byte| *byte == b',').any(|option| option == b"ro");
     let mode = if is_read_only { Mode::Read } else { Mode::Write };
@@ -205,7 +281,7 @@ fn mount(line: &[u8]) -> Vec<HostUse> {
     listed
         .into_iter()
         .chain(named.filter(|_| named != listed))
-        .map(|number| HostUse { number, mode })
+        .map(|number| HostUse { number, mode, mounted_at: mounted_at.clone() })
         .collect()
 }
 
@@ -234,19 +310,25 @@ fn unescaped(text: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }
 
-/// Whether another domain's vbd has the device in a way that rules out the use asked for.
-async fn guest_uses(backend: &Backend, number: DeviceNumber, asked: Mode) -> Result<bool, BackendError> {
+/// Another domain's vbd that has one of the devices in a way that rules out the use asked for.
+async fn guest_use(
+    backend: &Backend,
+    kin: &[DeviceNumber],
+    asked: Mode,
+) -> Result<Option<(DeviceNumber, Holder)>, BackendError> {
     for other in backend.siblings(PHYSICAL_DEVICE).await? {
-        if DeviceNumber::parse(&other.value) != Some(number) {
+        let Some(held) = DeviceNumber::parse(&other.value).filter(|number| kin.contains(number)) else {
             continue;
-        }
-        let theirs = Mode::parse(&backend.read_at(&other.path, MODE).await?.unwrap_or_default());
-        let rules_out = asked == Mode::Write || theirs == Mode::Write;
+        };
+        let mode = Mode::parse(&backend.read_at(&other.path, MODE).await?.unwrap_or_default());
+        let rules_out = asked == Mode::Write || mode == Mode::Write;
         if rules_out && !is_same_vm(backend, &other.domid).await? {
-            return Ok(true);
+            let name = backend.of_domain(&other.domid, NAME).await?;
+            let devid = other.path.rsplit('/').next().unwrap_or_default().to_owned();
+            return Ok(Some((held, Holder::Guest { domid: other.domid, name, devid, mode })));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Whether `other` is the same machine as ours: itself, its next incarnation (a relocation onto the same host), or
@@ -300,28 +382,73 @@ fn is_incarnation(rest: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn conflict(subject: Subject, holder: Holder, asked: Mode) -> String {
-        Conflict { subject, holder, asked }.to_string()
+    #[derive(Clone, Copy)]
+    enum By {
+        Guest,
+        Host,
+    }
+
+    fn conflict(subject: Subject, by: By, asked: Mode) -> String {
+        let holder = match by {
+            By::Guest => Holder::Guest {
+                domid: "5".to_owned(),
+                name: Some("web".to_owned()),
+                devid: "51713".to_owned(),
+                mode: Mode::Write,
+            },
+            By::Host => Holder::Host { mounted_at: Some("/srv".into()), mode: Mode::Write },
+        };
+        Conflict { subject, holder, held: "sda1".to_owned(), asked }.to_string()
+    }
+
+    #[test]
+    fn the_holder_is_named_and_what_to_do() {
+        let conflict = |holder, asked| {
+            let subject = Subject::Device { path: "/dev/sda".into() };
+            let conflict = Conflict { subject, holder, held: "sda1".to_owned(), asked };
+            (conflict.because(), conflict.remedy())
+        };
+        let guest = |name: Option<&str>, mode| Holder::Guest {
+            domid: "5".to_owned(),
+            name: name.map(str::to_owned),
+            devid: "51713".to_owned(),
+            mode,
+        };
+        let (because, remedy) = conflict(guest(Some("web"), Mode::Write), Mode::Read);
+        assert_eq!(because, "sda1 is vbd 51713 of domain 5 (web), read-write");
+        assert_eq!(remedy, "detach it from web first, or let its holder have it read-only");
+        assert_eq!(
+            conflict(guest(None, Mode::Read), Mode::Write).0,
+            "sda1 is vbd 51713 of domain 5, read-only"
+        );
+        let host =
+            |place: Option<&str>| Holder::Host { mounted_at: place.map(Into::into), mode: Mode::Write };
+        let (because, remedy) = conflict(host(Some("/srv/a b")), Mode::Write);
+        assert_eq!(because, "sda1 is mounted at /srv/a b on this host, read-write");
+        assert!(remedy.starts_with("umount /srv/a b; to share it, give it read-only (mode r)"), "{remedy}");
+        let (because, remedy) = conflict(host(None), Mode::Write);
+        assert_eq!(because, "sda1 holds swap of this host");
+        assert!(remedy.starts_with("swapoff /dev/sda1; "), "{remedy}");
     }
 
     #[test]
     fn a_device_in_use_is_refused_with_the_classic_text() {
         let device = || Subject::Device { path: "/dev/vg0/mail".into() };
         assert_eq!(
-            conflict(device(), Holder::Guest, Mode::Write),
+            conflict(device(), By::Guest, Mode::Write),
             "Device /dev/vg0/mail is mounted in a guest domain,\nand so cannot be mounted now."
         );
         assert_eq!(
-            conflict(device(), Holder::Guest, Mode::Read),
+            conflict(device(), By::Guest, Mode::Read),
             "Device /dev/vg0/mail is mounted read-write in a guest domain,\n\
              and so cannot be mounted read-only now."
         );
         assert_eq!(
-            conflict(device(), Holder::Host, Mode::Write),
+            conflict(device(), By::Host, Mode::Write),
             "Device /dev/vg0/mail is mounted in the privileged domain,\nand so cannot be mounted by a guest."
         );
         assert_eq!(
-            conflict(device(), Holder::Host, Mode::Read),
+            conflict(device(), By::Host, Mode::Read),
             "Device /dev/vg0/mail is mounted read-write in the privileged domain,\n\
              and so cannot be mounted read-only by a guest."
         );
@@ -331,7 +458,7 @@ mod tests {
     fn a_file_in_use_is_refused_with_the_classic_text() {
         let file = Subject::File { file: "/srv/mail.img".into(), through: "/dev/loop3".into() };
         assert_eq!(
-            conflict(file, Holder::Guest, Mode::Write),
+            conflict(file, By::Guest, Mode::Write),
             "File /srv/mail.img is loopback-mounted through /dev/loop3,\nwhich is mounted in a guest domain,\n\
              and so cannot be mounted now."
         );
@@ -367,10 +494,14 @@ mod tests {
     fn a_mount_counts_by_its_number_and_by_its_filesystems_options() {
         let of = |line: &str| mount(line.as_bytes());
         let number = |text| DeviceNumber::parse_in(text, 10).unwrap();
+        let at = Some(PathBuf::from("/mnt"));
         let line = "36 35 254:18 / /mnt ro,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue";
-        assert_eq!(of(line), [HostUse { number: number("254:18"), mode: Mode::Write }]);
+        assert_eq!(
+            of(line),
+            [HostUse { number: number("254:18"), mode: Mode::Write, mounted_at: at.clone() }]
+        );
         let line = "36 35 254:18 / /mnt ro - iso9660 /dev/none ro,relatime";
-        assert_eq!(of(line), [HostUse { number: number("254:18"), mode: Mode::Read }]);
+        assert_eq!(of(line), [HostUse { number: number("254:18"), mode: Mode::Read, mounted_at: at }]);
         for broken in
             ["", "-", "1 2 3", "1 2 x:y / / rw - ext4 none rw", "36 35 8:1 / /mnt rw ext3 /dev/root rw"]
         {
@@ -389,7 +520,11 @@ mod tests {
             (Mode::Write, Mode::Unchecked, false),
         ];
         for (mounted, asked, refused) in table {
-            assert_eq!(HostUse { number, mode: mounted }.rules_out(asked), refused, "{mounted:?} {asked:?}");
+            assert_eq!(
+                HostUse { number, mode: mounted, mounted_at: None }.rules_out(asked),
+                refused,
+                "{mounted:?} {asked:?}"
+            );
         }
     }
 

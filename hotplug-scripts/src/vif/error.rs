@@ -124,6 +124,18 @@ pub enum VifError {
 }
 
 impl VifError {
+    /// What to do about it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            VifError::NoBridge => Some("make one: see xend-networks(5)"),
+            VifError::BridgeMissing { .. } | VifError::NotBridge { .. } => {
+                Some("`ip link show type bridge` lists the bridges of this host; see xend-networks(5)")
+            }
+            VifError::NameTaken { .. } => Some("choose another vifname"),
+            _ => None,
+        }
+    }
+
     /// Whether the text stands for itself. The others are surprises: the original had one text for all of them.
     pub fn is_classic(&self) -> bool {
         match self {

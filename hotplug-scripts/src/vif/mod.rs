@@ -163,6 +163,32 @@ pub async fn run(
     }
 }
 
+/// Whether `online` would connect the interface now, found without changing anything. The interface itself is not there
+/// yet, and neither is its domain's number.
+pub async fn check(
+    wiring: Wiring,
+    call: &Invocation,
+    host: &Host,
+    backend: &Backend,
+    log: &Log,
+) -> Result<(), VifError> {
+    let links = Links::open()?;
+    let port = Port { call, host, backend, links: &links, log, faults: Faults::default() };
+    Parameters::of(&port).await?;
+    let wanted = backend.read(VIFNAME).await?.filter(|name| !name.is_empty());
+    let given = format!("vif#.{}", backend.path().rsplit('/').next().unwrap_or_default());
+    match wiring {
+        Wiring::Bridge => drop(bridge::choose(&port).await?),
+        Wiring::OpenVswitch => openvswitch::check(&port, wanted.as_deref().unwrap_or(&given)).await?,
+        Wiring::Route => drop(route::source(&port).await?),
+        Wiring::Nat => {}
+    }
+    match wanted {
+        Some(wanted) if links.find(&wanted).await?.is_some() => Err(VifError::NameTaken { given, wanted }),
+        _ => Ok(()),
+    }
+}
+
 async fn connect(port: &Port<'_>, side: Side, command: Command) -> Result<(), VifError> {
     let parameters = Parameters::of(port).await?;
     let names = Names::of(port, side).await?;

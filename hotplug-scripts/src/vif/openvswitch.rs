@@ -9,12 +9,7 @@ use xenstore::paths::node::vif::MAC;
 
 pub(super) async fn connect(port: &Port<'_>, side: Side, command: Command) -> Result<(), VifError> {
     Parameters::of(port).await?;
-    let asked = bridge::asked_for(port).await?.ok_or(VifError::NoBridge)?;
-    let (bridge, vlan) = match bridge::with_vlan(&asked) {
-        Some((bridge, vlan)) => (bridge.to_owned(), vlan),
-        None => (asked, Vlan::default()),
-    };
-    run(port, &["--version"]).ok().ok_or_else(|| VifError::NoOpenVswitch { bridge: bridge.clone() })?;
+    let (bridge, vlan) = bridge_of(port).await?;
     let names = Names::of(port, side).await?;
     let link = name(port, &names).await?;
     let words = words(port, (&link.name, &bridge), &vlan).await?;
@@ -32,6 +27,27 @@ pub(super) async fn connect(port: &Port<'_>, side: Side, command: Command) -> Re
     match side {
         Side::Paravirtual => Ok(port.backend.connected(&[]).await?),
         Side::Emulated => Ok(()),
+    }
+}
+
+/// Whether the bridge is there; `ovs-vsctl` says so without an interface of ours.
+pub(super) async fn check(port: &Port<'_>, dev: &str) -> Result<(), VifError> {
+    let bridge = bridge_of(port).await?.0;
+    let is_there = run(port, &["--timeout=5", "br-exists", &bridge]).is_ok();
+    let says = format!("no bridge named {bridge}");
+    if is_there { Ok(()) } else { Err(VifError::OpenVswitch { dev: dev.to_owned(), bridge, says }) }
+}
+
+/// The bridge that was asked for, once it is known that there is a program to ask about it.
+async fn bridge_of(port: &Port<'_>) -> Result<(String, Vlan), VifError> {
+    let asked = bridge::asked_for(port).await?.ok_or(VifError::NoBridge)?;
+    let (bridge, vlan) = match bridge::with_vlan(&asked) {
+        Some((bridge, vlan)) => (bridge.to_owned(), vlan),
+        None => (asked, Vlan::default()),
+    };
+    match run(port, &["--version"]) {
+        Ok(()) => Ok((bridge, vlan)),
+        Err(_) => Err(VifError::NoOpenVswitch { bridge }),
     }
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn finish(port: &Port<'_>, command: Command, dev: &str) -> Resu
 }
 
 /// Dom0's own address, which the guest's neighbour has.
-async fn source(port: &Port<'_>) -> Result<IpAddr, VifError> {
+pub(super) async fn source(port: &Port<'_>) -> Result<IpAddr, VifError> {
     let netdev = port.call.variable("netdev").unwrap_or(USUAL);
     let down = || VifError::NetdevDown { netdev: netdev.to_owned() };
     let link = port.links.find(netdev).await?.ok_or_else(down)?;

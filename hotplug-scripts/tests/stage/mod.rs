@@ -35,6 +35,7 @@ pub enum Change {
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
+    pub stdout: String,
     pub stderr: String,
 }
 
@@ -167,6 +168,17 @@ impl Stage {
         Ended::of(self.command(words, Some(device)).output().unwrap())
     }
 
+    /// The answer of `check` to these devices, field by field; `|` stands for the zero bytes of both.
+    pub fn check(&self, devices: &str) -> (Option<i32>, String) {
+        use std::io::Write;
+        let mut command = self.command(&["check"], None);
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(devices.replace('|', "\0").as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap().replace('\0', "|"))
+    }
+
     /// What the program wrote into the log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.path("var/log/xen/xen-hotplug.log")).unwrap_or_default()
@@ -175,7 +187,8 @@ impl Stage {
 
 impl Ended {
     pub fn of(output: Output) -> Self {
-        Ended { code: output.status.code(), stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 }
 
