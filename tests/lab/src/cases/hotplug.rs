@@ -7,25 +7,39 @@ use super::guest::{Guest, SOON, Shell, answers, hears, log_of, refused, start_xe
 use super::{Case, Needs};
 use crate::Host;
 
-pub(super) const CASES: &[Case] = &[
-    Case { name: "disks_come_and_go_with_their_data", needs: Needs::Xend, run: disks },
-    Case { name: "interfaces_come_and_go", needs: Needs::Xend, run: interfaces },
-    Case { name: "a_drive_takes_other_media", needs: Needs::Xend, run: media },
-    Case { name: "what_the_guest_keeps_goes_when_it_lets_go", needs: Needs::Xend, run: kept },
-];
+pub(super) const CASES: &[Case] =
+    &[Case { name: "devices_come_and_go_under_a_running_guest", needs: Needs::Xend, run: all }];
 
 const NAME: &str = "plugged";
 /// Bytes that are written and read back: more than a ring holds at once.
 const BLOCKS: u32 = 24;
 
-/// A running guest with a shell on its console.
-fn boot(host: &Host, disk: &'static str) -> Result<Shell> {
-    let guest = Guest { disk, ..Guest::new(NAME) };
+/// One guest for all of it: under emulation its boot would be the longest part of each.
+fn all(host: &Host) -> Result<()> {
+    start_xend(host)?;
+    let before = Footprint::of(host)?;
+    let guest = Guest::new(NAME);
     guest.install(host)?;
     host.must(&format!("rm -f {}", log_of(NAME)))?;
     host.must(&format!("xm create {}", guest.path()))?;
     hears(host, NAME, "MARK host debian1 up", 1)?;
-    Shell::open(host, NAME)
+    let mut plugged = Plugged { host, shell: Shell::open(host, NAME)?, running: Footprint::of(host)? };
+    plugged.disks()?;
+    plugged.interfaces()?;
+    plugged.media()?;
+    plugged.kept()?;
+    plugged.killed()?;
+    plugged.shell.close()?;
+    host.must(&format!("xm destroy {NAME}"))?;
+    before.must_return(host)?;
+    Ok(())
+}
+
+/// The guest, and what the host looks like while it has only what it was created with.
+struct Plugged<'a> {
+    host: &'a Host,
+    shell: Shell,
+    running: Footprint,
 }
 
 /// A file of eight MiB with content of its own.
@@ -53,173 +67,160 @@ fn sum_in(shell: &mut Shell, device: &str) -> Result<String> {
     sum.map(str::to_owned).with_context(|| format!("no checksum in {text:?}"))
 }
 
-fn disks(host: &Host) -> Result<()> {
-    start_xend(host)?;
-    let (a, b) = (image(host, "hot-a.img")?, image(host, "hot-b.img")?);
-    let before = Footprint::of(host)?;
-    let mut shell = boot(host, "'phy:/dev/vda,xvda1,w'")?;
-    let running = Footprint::of(host)?;
-    for (source, file, device) in [
-        (format!("file:{a}"), a.as_str(), "xvdb"),
-        ("phy:/dev/vdb".to_owned(), "/dev/vdb", "xvdc"),
-        ("phy:vg0/debian1-swap".to_owned(), "/dev/vdb", "sdd1"),
-    ] {
-        // Linux gives an sd disk the next free xvd letter of the same name and drops the partition.
-        let inside = if device == "sdd1" { "xvdd1" } else { device };
-        host.must(&format!("xm block-attach {NAME} {source} {device} w"))?;
-        let path = format!("/dev/{inside}");
-        shell.run(&format!("until [ -b {path} ]; do sleep 0.1; done"))?;
-        shell.run(&format!("dd if=/dev/urandom of=/tmp/data bs=64k count={BLOCKS} && dd if=/tmp/data of={path} bs=64k && sync"))?;
-        let written = sum_in(&mut shell, &path)?;
-        let listed = host.must(&format!("xm block-list {NAME}"))?;
-        ensure!(listed.lines().count() == 3, "block-list shows:\n{listed}");
-        host.must(&format!("xm block-detach {NAME} {device}"))?;
-        ensure!(
-            sum_of(host, file)? == written,
-            "{source} as {device}: dom0 reads other data than the guest wrote"
-        );
-        shell.run(&format!("[ ! -e {path} ]")).context("the guest still has the disk")?;
-        running.must_return(host).context("a detached disk left something")?;
-        host.must(&format!("xm block-attach {NAME} {source} xvdf r"))?;
-        ensure!(
-            sum_in(&mut shell, "/dev/xvdf")? == written,
-            "{source}: other data after it was attached again"
-        );
-        let refused = shell.run("dd if=/dev/zero of=/dev/xvdf bs=4k count=1 conv=fsync");
-        ensure!(refused.is_err(), "a disk attached r takes writes");
-        host.must(&format!("xm block-detach {NAME} xvdf"))?;
+impl Plugged<'_> {
+    /// `xm`, about this guest.
+    fn xm(&self, command: &str, rest: &str) -> Result<String> {
+        self.host.must_within(&format!("xm {command} {NAME} {rest}"), SOON)
     }
-    host.must(&format!("xm block-attach {NAME} file:{a} xvdb w"))?;
-    let by = |source: &str, device: &str| format!("xm block-attach {NAME} {source} {device} w");
-    refused(host, &by("file:/srv/nosuch", "xvdc"), 1, "/srv/nosuch does not exist.")?;
-    refused(host, &by("phy:/dev/null", "xvdc"), 1, "/dev/null is not a block device.")?;
-    refused(host, &by(&format!("file:{b}"), "xvdb"), 1, "The device \"xvdb\" is already defined")?;
-    refused(host, &by("phy:/dev/vdc", "xvdc"), 1, "/dev/vdc is mounted")?;
-    refused(host, &format!("xm block-attach {NAME} file:{b} xvdc rw"), 1, "Invalid mode")?;
-    refused(host, &format!("xm block-detach {NAME} xvdc"), 1, "Device xvdc not connected")?;
-    shell.close()?;
-    // The daemon is killed while a disk is attached: it is there or it is not, and the guest lives.
-    host.must(&format!(
-        "(xm block-attach {NAME} file:{b} xvdc w > /dev/null 2>&1 &) ; usleep 60000; kill -9 $(pidof xend)"
-    ))?;
-    start_xend(host)?;
-    let listed = host.must(&format!("xm block-list {NAME}"))?;
-    let word = if listed.contains("51744") { "already defined" } else { "" };
-    let again = host.run(&format!("xm block-attach {NAME} file:{b} xvdc w"))?;
-    ensure!(
-        (again.status == 0) == word.is_empty() && again.stderr.contains(word),
-        "after kill -9: {again:?}\n{listed}"
-    );
-    host.must(&format!("xm destroy {NAME}"))?;
-    before.must_return(host)?;
-    host.must(&format!("rm {a} {b}"))?;
-    Ok(())
-}
 
-fn interfaces(host: &Host) -> Result<()> {
-    start_xend(host)?;
-    let before = Footprint::of(host)?;
-    let mut shell = boot(host, "'phy:/dev/vda,xvda1,w'")?;
-    let running = Footprint::of(host)?;
-    let mac = "00:16:3e:00:00:51";
-    for (round, detach) in ["1", "00:16:3E:00:00:51", "3"].into_iter().enumerate() {
-        let number = round + 1;
-        host.must(&format!("xm network-attach {NAME} mac={mac} bridge=xenbr0"))?;
-        // Another network than eth0's, so that the way is clear.
-        shell.run("until [ -e /sys/class/net/eth1 ]; do sleep 0.1; done; ip addr add 192.0.2.41/24 dev eth1; ip link set eth1 up")?;
-        answers(host, "192.0.2.41").context("the guest does not answer on the new interface")?;
-        let listed = host.must(&format!("xm network-list {NAME}"))?;
-        ensure!(listed.contains(&format!("{number:<3} 0  {mac}")), "network-list shows:\n{listed}");
-        host.must(&format!("test -e /sys/class/net/xenbr0/brif/vif$(xm domid {NAME}).{number}"))?;
-        host.must(&format!("xm network-detach {NAME} {detach}"))?;
-        shell.run("[ ! -e /sys/class/net/eth1 ]").context("the guest still has the interface")?;
-        running.must_return(host).context("a detached interface left something")?;
+    fn refused(&self, command: &str, rest: &str, words: &str) -> Result<()> {
+        refused(self.host, &format!("xm {command} {NAME} {rest}"), 1, words)
     }
-    refused(
-        host,
-        &format!("xm network-attach {NAME} bridge=nosuch"),
-        1,
-        "Could not find bridge device nosuch",
-    )?;
-    refused(host, &format!("xm network-attach {NAME} mac=00:16:3e:00"), 1, "MAC address is not valid!")?;
-    refused(host, &format!("xm network-detach {NAME} 7"), 1, "Device 7 not connected")?;
-    running.must_return(host).context("refused interfaces left something")?;
-    answers(host, "10.0.0.69").context("the guest lost its first interface")?;
-    shell.close()?;
-    host.must(&format!("xm destroy {NAME}"))?;
-    before.must_return(host)?;
-    Ok(())
-}
 
-fn media(host: &Host) -> Result<()> {
-    start_xend(host)?;
-    let (one, two) = (image(host, "one.iso")?, image(host, "two.iso")?);
-    let before = Footprint::of(host)?;
-    let mut shell = boot(host, "'phy:/dev/vda,xvda1,w'")?;
-    host.must(&format!("xm block-attach {NAME} file:{one} xvdd:cdrom r"))?;
-    ensure!(sum_in(&mut shell, "/dev/xvdd")? == sum_of(host, &one)?, "the guest reads another medium");
-    host.must(&format!("xm block-configure {NAME} file:{two} xvdd:cdrom r"))?;
-    ensure!(sum_in(&mut shell, "/dev/xvdd")? == sum_of(host, &two)?, "the guest reads the old medium");
-    refused(
-        host,
-        &format!("xm block-configure {NAME} file:/srv/none.iso xvdd:cdrom r"),
-        1,
-        "does not exist",
-    )?;
-    ensure!(sum_in(&mut shell, "/dev/xvdd")? == sum_of(host, &two)?, "the old medium is lost");
-    host.must(&format!("xm block-configure {NAME} '' xvdd:cdrom r"))?;
-    shell.run("until ! dd if=/dev/xvdd bs=4k count=1 2> /dev/null; do sleep 0.1; done")?;
-    host.must(&format!("xm block-configure {NAME} file:{one} xvdd:cdrom r"))?;
-    ensure!(sum_in(&mut shell, "/dev/xvdd")? == sum_of(host, &one)?, "the empty drive takes no medium");
-    refused(
-        host,
-        &format!("xm block-configure {NAME} file:{one} xvda1 w"),
-        1,
-        "Refusing to reconfigure device vbd:51713",
-    )?;
-    shell.close()?;
-    host.must(&format!("xm destroy {NAME}"))?;
-    before.must_return(host)?;
-    host.must(&format!("rm {one} {two}"))?;
-    Ok(())
-}
+    fn is_as_before(&self, what: &'static str) -> Result<()> {
+        self.running.must_return(self.host).context(what)?;
+        Ok(())
+    }
 
-/// A short limit for what the guest keeps, in the settings.
-fn with_limit(host: &Host, script: &str) -> Result<()> {
-    let file = "/etc/xen/xend-config.sxp";
-    host.must(&format!("cp {file} /tmp/settings && {script} && xend stop && xend start < /dev/null > /dev/null 2>&1; xend status"))?;
-    Ok(())
-}
+    /// The guest's driver takes its end down a little after it has let go.
+    fn goes(&mut self, path: &str) -> Result<()> {
+        let gone =
+            format!("for _ in $(seq 300); do [ ! -e {path} ] && break; sleep 0.1; done; [ ! -e {path} ]");
+        self.shell.run(&gone).with_context(|| format!("the guest still has {path}"))?;
+        Ok(())
+    }
 
-fn kept(host: &Host) -> Result<()> {
-    start_xend(host)?;
-    let a = image(host, "hot-a.img")?;
-    with_limit(host, "echo '(device-destroy-timeout 4)' >> /etc/xen/xend-config.sxp")?;
-    let before = Footprint::of(host)?;
-    let mut shell = boot(host, "'phy:/dev/vda,xvda1,w'")?;
-    let running = Footprint::of(host)?;
-    // Linux of today lets go of a disk even while it is open; a guest that is paused answers nobody.
-    host.must(&format!("xm block-attach {NAME} file:{a} xvdb w"))?;
-    shell.run("until [ -b /dev/xvdb ]; do sleep 0.1; done")?;
-    host.must(&format!("xm pause {NAME}"))?;
-    let words = "Device 51728 (vbd) could not be disconnected.";
-    refused(host, &format!("xm block-detach {NAME} xvdb"), 1, words)?;
-    host.must("kill -9 $(pidof xend)")?;
-    start_xend(host)?;
-    let there = host.must(&format!("xm block-list {NAME} | grep -c 51728"))?;
-    ensure!(there.trim() == "1", "the disk went before the guest let go of it");
-    host.must(&format!("xm unpause {NAME}"))?;
-    running.must_return(host).context("the disk did not go when the guest let go of it")?;
-    host.must(&format!("xm block-attach {NAME} file:{a} xvdb w"))?;
-    shell.run("until [ -b /dev/xvdb ]; do sleep 0.1; done")?;
-    host.must(&format!("xm pause {NAME}"))?;
-    host.must_within(&format!("xm block-detach {NAME} xvdb -f"), SOON)?;
-    host.must(&format!("xm unpause {NAME}"))?;
-    running.must_return(host).context("a disk taken by force left something")?;
-    shell.run("[ ! -e /dev/xvdb ]").context("the guest still has the disk")?;
-    shell.close()?;
-    host.must(&format!("xm destroy {NAME}"))?;
-    before.must_return(host)?;
-    host.must(&format!("rm {a} && cp /tmp/settings /etc/xen/xend-config.sxp && xend stop"))?;
-    Ok(())
+    fn disks(&mut self) -> Result<()> {
+        let file = image(self.host, "hot.img")?;
+        for (source, file, device, inside) in [
+            (format!("file:{file}"), file.as_str(), "xvdb", "xvdb"),
+            // Linux gives an sd disk the xvd name of the same letter.
+            ("phy:vg0/debian1-swap".to_owned(), "/dev/vdb", "sdd1", "xvdd1"),
+        ] {
+            self.xm("block-attach", &format!("{source} {device} w"))?;
+            let path = format!("/dev/{inside}");
+            self.shell.run(&format!("until [ -b {path} ]; do sleep 0.1; done"))?;
+            self.shell.run(&format!(
+                "dd if=/dev/urandom of=/tmp/data bs=64k count={BLOCKS} && dd if=/tmp/data of={path} bs=64k && sync"
+            ))?;
+            let written = sum_in(&mut self.shell, &path)?;
+            let listed = self.xm("block-list", "")?;
+            ensure!(listed.lines().count() == 3, "block-list shows:\n{listed}");
+            self.xm("block-detach", device)?;
+            ensure!(
+                sum_of(self.host, file)? == written,
+                "{source}: dom0 reads other data than the guest wrote"
+            );
+            self.goes(&path)?;
+            self.is_as_before("a detached disk left something")?;
+            self.xm("block-attach", &format!("{source} xvdf r"))?;
+            ensure!(
+                sum_in(&mut self.shell, "/dev/xvdf")? == written,
+                "{source}: other data when attached again"
+            );
+            let write = self.shell.run("dd if=/dev/zero of=/dev/xvdf bs=4k count=1 conv=fsync");
+            ensure!(write.is_err(), "a disk attached r takes writes");
+            self.xm("block-detach", "xvdf")?;
+        }
+        self.refused("block-attach", "file:/srv/nosuch xvdc w", "/srv/nosuch does not exist.")?;
+        self.refused("block-attach", "phy:/dev/null xvdc w", "/dev/null is not a block device.")?;
+        self.refused(
+            "block-attach",
+            &format!("file:{file} xvda1 w"),
+            "The device \"xvda1\" is already defined",
+        )?;
+        self.refused("block-attach", "phy:/dev/vdc xvdc w", "/dev/vdc is mounted")?;
+        self.refused("block-attach", &format!("file:{file} xvdc rw"), "Invalid mode")?;
+        self.refused("block-detach", "xvdc", "Device xvdc not connected")?;
+        self.host.must(&format!("rm {file}"))?;
+        Ok(())
+    }
+
+    fn interfaces(&mut self) -> Result<()> {
+        let mac = "00:16:3e:00:00:51";
+        for (number, detach) in [(1, "1"), (2, "00:16:3E:00:00:51")] {
+            self.xm("network-attach", &format!("mac={mac} bridge=xenbr0"))?;
+            // Another network than eth0's, so that the way is clear.
+            self.shell.run(
+                "until [ -e /sys/class/net/eth1 ]; do sleep 0.1; done; \
+                 ip addr add 192.0.2.41/24 dev eth1; ip link set eth1 up",
+            )?;
+            answers(self.host, "192.0.2.41").context("the guest does not answer on the new interface")?;
+            let listed = self.xm("network-list", "")?;
+            ensure!(listed.contains(&format!("{number:<3} 0  {mac}")), "network-list shows:\n{listed}");
+            self.host.must(&format!("test -e /sys/class/net/xenbr0/brif/vif$(xm domid {NAME}).{number}"))?;
+            self.xm("network-detach", detach)?;
+            self.goes("/sys/class/net/eth1")?;
+        }
+        self.refused("network-attach", "bridge=nosuch", "Could not find bridge device nosuch")?;
+        self.refused("network-attach", "mac=00:16:3e:00", "MAC address is not valid!")?;
+        self.refused("network-detach", "7", "Device 7 not connected")?;
+        answers(self.host, "10.0.0.69").context("the guest lost its first interface")?;
+        self.is_as_before("interfaces that came and went left something")
+    }
+
+    fn media(&mut self) -> Result<()> {
+        let host = self.host;
+        let (one, two) = (image(host, "one.iso")?, image(host, "two.iso")?);
+        let drive = "/dev/xvdd";
+        self.xm("block-attach", &format!("file:{one} xvdd:cdrom r"))?;
+        ensure!(sum_in(&mut self.shell, drive)? == sum_of(host, &one)?, "the guest reads another medium");
+        self.xm("block-configure", &format!("file:{two} xvdd:cdrom r"))?;
+        ensure!(sum_in(&mut self.shell, drive)? == sum_of(host, &two)?, "the guest reads the old medium");
+        self.refused("block-configure", "file:/srv/none.iso xvdd:cdrom r", "does not exist")?;
+        ensure!(sum_in(&mut self.shell, drive)? == sum_of(host, &two)?, "the old medium is lost");
+        self.xm("block-configure", "'' xvdd:cdrom r")?;
+        self.shell.run("until ! dd if=/dev/xvdd bs=4k count=1 2> /dev/null; do sleep 0.1; done")?;
+        self.xm("block-configure", &format!("file:{one} xvdd:cdrom r"))?;
+        ensure!(sum_in(&mut self.shell, drive)? == sum_of(host, &one)?, "the empty drive takes no medium");
+        let words = "Refusing to reconfigure device vbd:51713";
+        self.refused("block-configure", &format!("file:{one} xvda1 w"), words)?;
+        self.xm("block-detach", "xvdd")?;
+        host.must(&format!("rm {one} {two}"))?;
+        self.is_as_before("a drive left something")
+    }
+
+    /// Linux of today lets go of a disk even while it is open; a guest that is paused answers nobody.
+    fn kept(&mut self) -> Result<()> {
+        let host = self.host;
+        let (file, settings) = (image(host, "kept.img")?, "/etc/xen/xend-config.sxp");
+        let restart = "xend stop && xend start < /dev/null > /dev/null 2>&1; xend status";
+        host.must(&format!(
+            "cp {settings} /tmp/settings && echo '(device-destroy-timeout 4)' >> {settings} && {restart}"
+        ))?;
+        for force in ["", "-f"] {
+            self.xm("block-attach", &format!("file:{file} xvdb w"))?;
+            self.shell.run("until [ -b /dev/xvdb ]; do sleep 0.1; done")?;
+            self.xm("pause", "")?;
+            if force.is_empty() {
+                self.refused("block-detach", "xvdb", "Device 51728 (vbd) could not be disconnected.")?;
+                host.must("kill -9 $(pidof xend)")?;
+                start_xend(host)?;
+                let there = self.xm("block-list", "| grep -c 51728")?;
+                ensure!(there.trim() == "1", "the disk went before the guest let go of it");
+            } else {
+                self.xm("block-detach", "xvdb -f")?;
+            }
+            self.xm("unpause", "")?;
+            self.is_as_before("a disk that was kept, or taken by force, left something")?;
+            self.goes("/dev/xvdb")?;
+        }
+        host.must(&format!("rm {file} && cp /tmp/settings {settings} && {restart}"))?;
+        Ok(())
+    }
+
+    /// The daemon is killed while a disk is attached: it is there or it is not, and the guest lives.
+    fn killed(&mut self) -> Result<()> {
+        let file = image(self.host, "killed.img")?;
+        let attach = format!("xm block-attach {NAME} file:{file} xvdc w");
+        self.host.must(&format!("({attach} > /dev/null 2>&1 &) ; usleep 60000; kill -9 $(pidof xend)"))?;
+        start_xend(self.host)?;
+        let is_there = self.xm("block-list", "")?.contains("51744");
+        let again = self.host.run(&attach)?;
+        let words = if is_there { "already defined" } else { "" };
+        ensure!((again.status == 0) != is_there && again.stderr.contains(words), "after kill -9: {again:?}");
+        self.xm("block-detach", "xvdc")?;
+        self.host.must(&format!("rm {file}"))?;
+        self.is_as_before("a daemon killed while it attached a disk left something")
+    }
 }
