@@ -5,13 +5,19 @@
 
 mod harness;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use harness::{Config, Host, Setup, eventually};
 use hypervisor::sim::Call;
 use xend::{
-    devices::{ScriptCall, ScriptError, ScriptRunner},
+    devices::{CheckError, DeviceFault, DevicePlan, ScriptCall, ScriptError, ScriptRunner},
     settings::Settings,
 };
 use xend_api::{FaultKind, Sxp};
@@ -176,4 +182,56 @@ fn a_lost_store_is_named_in_the_fault() {
     let fault = daemon.create_fault(&host.config("vm1"));
     assert_eq!(fault.kind, FaultKind::Generic);
     assert!(fault.text.contains("xenstore, the connection is gone"), "{fault:?}");
+}
+
+/// Scripts that could connect no disk, which is seen before there is one; at the first look they can't say.
+struct Refuses(Arc<dyn ScriptRunner>);
+
+static REFUSES: AtomicBool = AtomicBool::new(false);
+
+impl ScriptRunner for Refuses {
+    fn run(&self, call: ScriptCall) -> BoxFuture<'static, Result<(), ScriptError>> {
+        self.0.run(call)
+    }
+
+    fn check(&self, plans: Vec<DevicePlan>) -> BoxFuture<'static, Result<Vec<DeviceFault>, CheckError>> {
+        Box::pin(async move {
+            if !REFUSES.load(Ordering::Acquire) {
+                return Err(CheckError::TimedOut { program: "xen-hotplug".to_owned() });
+            }
+            let fault = |plan: DevicePlan| DeviceFault {
+                text: format!(
+                    "Device {} ({}) could not be connected.\nIt is mounted",
+                    plan.devid, plan.class
+                ),
+                because: vec![format!("{:?}", plan.backend.iter().find(|(key, _)| *key == "params"))],
+                hint: Some("umount it".to_owned()),
+            };
+            Ok(plans.into_iter().filter(|plan| plan.class == "vbd").map(fault).collect())
+        })
+    }
+}
+
+#[test]
+fn a_device_that_could_not_be_connected_is_refused_before_there_is_a_domain() {
+    let host = Host::new();
+    let daemon =
+        host.daemon_with(Setup { scripts: |scripts| Arc::new(Refuses(scripts)), ..Setup::default() });
+    let before = host.traces();
+    let config = config(&host).disk(&host.disk("b.img"), "xvdb");
+    // A look that cannot be had costs nothing.
+    daemon.create(&config);
+    daemon.destroy("vm1");
+    REFUSES.store(true, Ordering::Release);
+    let made = host.machine().faults().count(Call::Create);
+    let fault = daemon.create_fault(&config);
+    assert_eq!(fault.text, "Device 51713 (vbd) could not be connected.\nIt is mounted");
+    assert!(fault.because[0].contains("a.img"), "{fault:?}");
+    assert_eq!(fault.because[1], "also: Device 51728 (vbd) could not be connected. It is mounted");
+    assert!(fault.because[2].contains("b.img"), "{fault:?}");
+    assert_eq!(fault.hint.as_deref(), Some("umount it"));
+    assert_eq!(host.machine().faults().count(Call::Create), made, "a domain was made");
+    host.is_as(&before, "refused");
+    daemon.create(&host.config("vm2").vif("xenbr0"));
+    daemon.destroy("vm2");
 }

@@ -44,7 +44,7 @@ pub enum VbdError {
     },
     /// Somebody else uses the disk.
     #[error("{0}")]
-    InUse(Conflict),
+    InUse(Box<Conflict>),
     /// The type asks for a script that is not there.
     #[error("Block device type \"{kind}\" needs an executable script block-{kind} in one of {dirs}")]
     NoHelper {

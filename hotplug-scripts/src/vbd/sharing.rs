@@ -214,7 +214,7 @@ pub(super) async fn check(
     let kin = kin(disk.host, number);
     let in_use = |held: DeviceNumber, holder| {
         let held = name(disk.host, held).unwrap_or_else(|| format!("device {}", held.decimal()));
-        VbdError::InUse(Conflict { subject: subject.clone(), holder, held, asked })
+        VbdError::InUse(Box::new(Conflict { subject: subject.clone(), holder, held, asked }))
     };
     let uses = host_uses(disk.host)?;
     if let Some(used) = uses.into_iter().find(|used| kin.contains(&used.number) && used.rules_out(asked)) {

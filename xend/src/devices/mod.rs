@@ -6,6 +6,7 @@
 //!   backend   1 Initialising ─> 2 InitWait ─> (script, hotplug-status) ─> 4 Connected ──> 5 ──> 6 Closed
 //! ```
 
+mod check;
 mod detach;
 mod nodes;
 mod script_output;
@@ -13,6 +14,7 @@ mod scripts;
 mod wiring;
 mod xenbus;
 
+pub use check::{CheckError, DevicePlan};
 pub use detach::{DetachError, Leftover, ask_to_let_go, detach, find_devices};
 pub use nodes::DeviceNodes;
 pub use script_output::Said;

@@ -5,8 +5,8 @@ use xenstore::{
     paths::{self, node::device as node},
 };
 
-use super::{wiring::Hotplug, xenbus::XenbusState};
-use crate::domain::{VbdConfig, VifConfig};
+use super::{check::DevicePlan, wiring::Hotplug, xenbus::XenbusState};
+use crate::domain::{DeviceConfig, VbdConfig, VifConfig};
 
 /// What every device's nodes need to know of its domain.
 #[derive(Clone, Copy, Debug)]
@@ -27,37 +27,31 @@ struct Nodes {
     backend: Vec<(&'static str, String)>,
 }
 
-impl DeviceNodes<'_> {
-    /// Adds a disk to `batch`; the answer says how it is wired.
-    pub fn vbd(&self, batch: &mut Batch, vbd: &VbdConfig, script: &str) -> Hotplug {
+impl Nodes {
+    fn of_vbd(vbd: &VbdConfig) -> Self {
         let devid = vbd.number.devid;
         let number_key = if vbd.number.extended { "virtual-device-ext" } else { "virtual-device" };
         let protocol = vbd.protocol.clone().unwrap_or_else(|| "x86_64-abi".to_owned());
-        self.add(
-            batch,
-            Nodes {
-                class: "vbd",
-                devid,
-                frontend: vec![
-                    (number_key, devid.to_string()),
-                    ("device-type", vbd.device_type.clone()),
-                    ("protocol", protocol),
-                ],
-                backend: vec![
-                    ("dev", vbd.name.clone()),
-                    ("type", vbd.kind.clone()),
-                    ("params", vbd.params.clone()),
-                    ("mode", vbd.mode.word().to_owned()),
-                    ("uuid", vbd.uuid.clone()),
-                    ("bootable", i32::from(vbd.bootable).to_string()),
-                ],
-            },
-        );
-        Hotplug::vbd(self.domid, devid, &vbd.name, script)
+        Self {
+            class: "vbd",
+            devid,
+            frontend: vec![
+                (number_key, devid.to_string()),
+                ("device-type", vbd.device_type.clone()),
+                ("protocol", protocol),
+            ],
+            backend: vec![
+                ("dev", vbd.name.clone()),
+                ("type", vbd.kind.clone()),
+                ("params", vbd.params.clone()),
+                ("mode", vbd.mode.word().to_owned()),
+                ("uuid", vbd.uuid.clone()),
+                ("bootable", i32::from(vbd.bootable).to_string()),
+            ],
+        }
     }
 
-    /// Adds a network interface to `batch`; the answer says how it is wired.
-    pub fn vif(&self, batch: &mut Batch, vif: &VifConfig, script: &str) -> Hotplug {
+    fn of_vif(vif: &VifConfig, script: &str) -> Self {
         let devid = vif.devid;
         let mut backend =
             vec![("script", script.to_owned()), ("mac", vif.mac.clone()), ("handle", devid.to_string())];
@@ -71,8 +65,32 @@ impl DeviceNodes<'_> {
             ("mac", vif.mac.clone()),
             ("protocol", "x86_64-abi".to_owned()),
         ];
-        self.add(batch, Nodes { class: "vif", devid, frontend, backend });
-        Hotplug::vif(self.domid, devid, script)
+        Self { class: "vif", devid, frontend, backend }
+    }
+}
+
+impl DevicePlan {
+    /// A device that is to come to the domain at `vm_path`.
+    pub fn new(device: &DeviceConfig, script: &str, vm_path: &str) -> Self {
+        let Nodes { class, devid, backend, .. } = match device {
+            DeviceConfig::Vbd(vbd) => Nodes::of_vbd(vbd),
+            DeviceConfig::Vif(vif) => Nodes::of_vif(vif, script),
+        };
+        Self { class, devid, script: script.to_owned(), vm_path: vm_path.to_owned(), backend }
+    }
+}
+
+impl DeviceNodes<'_> {
+    /// Adds a disk to `batch`; the answer says how it is wired.
+    pub fn vbd(&self, batch: &mut Batch, vbd: &VbdConfig, script: &str) -> Hotplug {
+        self.add(batch, Nodes::of_vbd(vbd));
+        Hotplug::vbd(self.domid, vbd.number.devid, &vbd.name, script)
+    }
+
+    /// Adds a network interface to `batch`; the answer says how it is wired.
+    pub fn vif(&self, batch: &mut Batch, vif: &VifConfig, script: &str) -> Hotplug {
+        self.add(batch, Nodes::of_vif(vif, script));
+        Hotplug::vif(self.domid, vif.devid, script)
     }
 
     fn add(&self, batch: &mut Batch, nodes: Nodes) {

@@ -27,7 +27,14 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::script_output::{Ends, Output, Said};
+use super::{
+    check::{CheckError, DevicePlan},
+    script_output::{Ends, Output, Said},
+    wiring::DeviceFault,
+};
+
+/// Where programs are looked for, by scripts and by what they start.
+pub(super) const PATH: &str = "/usr/lib/xend/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// One run of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +143,13 @@ impl ScriptError {
 pub trait ScriptRunner: Send + Sync {
     /// Runs one to its end.
     fn run(&self, call: ScriptCall) -> BoxFuture<'static, Result<(), ScriptError>>;
+
+    /// What would keep the scripts from connecting these devices, seen now and changing nothing. Where the scripts are
+    /// not programs, they say it themselves when they are run.
+    fn check(&self, plans: Vec<DevicePlan>) -> BoxFuture<'static, Result<Vec<DeviceFault>, CheckError>> {
+        let _ = plans;
+        Box::pin(async { Ok(Vec::new()) })
+    }
 }
 
 /// Runs scripts as processes of this host.
@@ -143,12 +157,18 @@ pub trait ScriptRunner: Send + Sync {
 pub struct HostScripts {
     log: Arc<PathBuf>,
     env: Arc<Vec<(String, String)>>,
+    checker: Option<Arc<PathBuf>>,
 }
 
 impl HostScripts {
     /// `log` is where the scripts' output goes (`/var/log/xen/xen-hotplug.log`); `env` is set for every script.
     pub fn new(log: PathBuf, env: Vec<(String, String)>) -> Self {
-        Self { log: Arc::new(log), env: Arc::new(env) }
+        Self { log: Arc::new(log), env: Arc::new(env), checker: None }
+    }
+
+    /// Devices are checked by `program` (`xen-hotplug`) before there is a domain.
+    pub fn with_checker(self, program: PathBuf) -> Self {
+        Self { checker: Some(Arc::new(program)), ..self }
     }
 }
 
@@ -157,6 +177,16 @@ impl ScriptRunner for HostScripts {
         let log = self.log.clone();
         call.env.extend(self.env.iter().cloned());
         Box::pin(async move { run(&call, &log).await })
+    }
+
+    fn check(&self, plans: Vec<DevicePlan>) -> BoxFuture<'static, Result<Vec<DeviceFault>, CheckError>> {
+        let (checker, env) = (self.checker.clone(), self.env.clone());
+        Box::pin(async move {
+            match checker {
+                Some(program) => super::check::check(&program, &env, &plans).await,
+                None => Ok(Vec::new()),
+            }
+        })
     }
 }
 
@@ -197,7 +227,7 @@ fn spawn(call: &ScriptCall, ends: Ends) -> io::Result<Child> {
     Command::new(&call.script)
         .args(&call.args)
         .env_clear()
-        .env("PATH", "/usr/lib/xend/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PATH", PATH)
         .env("LANG", "POSIX")
         .envs(call.env.iter().map(|(key, value)| (key, value)))
         .current_dir("/")

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tracing::{error, warn};
 use xenstore::{Batch, StoreError, paths};
 
-use super::{Context, Domain, OperationError, blocking, chain, furnish};
+use super::{Context, Domain, OperationError, blocking, chain, check_devices::check_devices, furnish};
 use crate::{
     devices::{self, DetachError, DeviceNodes, Hotplug, Leftover},
     domain::{DeviceChange, DeviceConfig, DeviceId},
@@ -32,6 +32,7 @@ pub async fn attach(
     device: DeviceConfig,
 ) -> Result<(), OperationError> {
     let script = furnish::find_script(context, &device)?;
+    check_devices(context, &domain.record.config, std::slice::from_ref(&device)).await?;
     let id = device.id();
     if let DeviceConfig::Vif(vif) = &device {
         domain.record.next_vif = domain.record.next_vif.max(vif.devid + 1);

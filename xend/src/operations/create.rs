@@ -4,11 +4,13 @@
 use hypervisor::{CreateDomain, DomId, HypervisorError};
 use xenstore::{Batch, paths};
 
-use super::{Context, Domain, Live, OperationError, blocking, nodes::Rings, run::now};
+use super::{
+    Context, Domain, Live, OperationError, blocking, check_devices::check_devices, nodes::Rings, run::now,
+};
 use crate::{
     builder::{self, BuildError, KernelError, KernelFile, PvBuild, Ramdisk, RingChannel},
     devices::{self, Wiring},
-    domain::DomainConfig,
+    domain::{DomainConfig, Phase},
 };
 
 /// Slack above the domain's memory, as the usual tools leave it.
@@ -16,10 +18,15 @@ const MAX_MEM_SLACK_KIB: u64 = 1024;
 /// What Xen needs for the domain's own structures and page tables, KiB per vcpu and at least.
 const OVERHEAD_KIB: u64 = 1024;
 
-/// Checks files and memory, then makes the empty domain.
+/// Checks files, devices and memory, then makes the empty domain.
 pub(super) async fn shell(context: &Context, domain: &mut Domain) -> Result<(), OperationError> {
     let config = domain.record.config.clone();
-    let (kernel, ramdisk) = open_files(&config).await?;
+    // A guest that reboots had them a moment ago; its scripts say what there is to say.
+    let is_new = domain.record.phase != Phase::Restarting;
+    let devices = if is_new { config.devices.as_slice() } else { &[] };
+    let (files, devices) = tokio::join!(open_files(&config), check_devices(context, &config, devices));
+    let (kernel, ramdisk) = files?;
+    devices?;
     (domain.made.file, domain.made.ramdisk) = (Some(kernel), ramdisk);
     let name = config.name.clone();
     let request = CreateDomain::pv(config.uuid, config.vcpus);

@@ -2,6 +2,7 @@
 //! step finds out for itself whether its work is done already, so an operation can be run again after a crash.
 
 mod attach;
+mod check_devices;
 mod context;
 mod create;
 mod error;

@@ -166,7 +166,8 @@ async fn open(
     if let Some(root) = places.private_root() {
         env.push(("XEN_HOTPLUG_ROOT".to_owned(), root.display().to_string()));
     }
-    let scripts: Arc<dyn ScriptRunner> = Arc::new(HostScripts::new(places.hotplug_log(), env));
+    let scripts = HostScripts::new(places.hotplug_log(), env).with_checker(places.hotplug_program());
+    let scripts: Arc<dyn ScriptRunner> = Arc::new(scripts);
     Ok((Parts { hypervisor, store, records, managed, scripts, places, settings }, None))
 }
 

@@ -74,6 +74,11 @@ impl Places {
         self.log_folder().join("xen-hotplug.log")
     }
 
+    /// What our scripts run.
+    pub fn hotplug_program(&self) -> PathBuf {
+        self.at("usr/lib/xend/bin/xen-hotplug")
+    }
+
     /// Records of the domains that this daemon made.
     pub fn records(&self) -> PathBuf {
         self.at("var/lib/xend/state/domains")

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::Runtime;
 use xend::{
     api::Api,
-    devices::{ScriptCall, ScriptError, ScriptRunner},
+    devices::{CheckError, DeviceFault, DevicePlan, ScriptCall, ScriptError, ScriptRunner},
     events,
     manager::Manager,
     operations::{Context, Parts},
@@ -64,6 +64,11 @@ impl ScriptRunner for GatedScripts {
         }
         let source = std::io::Error::from_raw_os_error(libc::EIO);
         Box::pin(async move { Err(ScriptError::Start { script: call.script, source }) })
+    }
+
+    /// Changes nothing, so it is no side effect.
+    fn check(&self, plans: Vec<DevicePlan>) -> BoxFuture<'static, Result<Vec<DeviceFault>, CheckError>> {
+        self.inner.check(plans)
     }
 }
 
