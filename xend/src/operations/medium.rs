@@ -17,7 +17,9 @@ use xenstore::{
 use super::{
     Context, Domain, OperationError,
     attach::{self, Detach},
-    chain, furnish,
+    chain,
+    check_devices::check_devices,
+    furnish,
 };
 use crate::{
     devices::{self, Hotplug},
@@ -31,7 +33,7 @@ pub async fn change_medium(
     domain: &mut Domain,
     new: DeviceConfig,
 ) -> Result<(), OperationError> {
-    furnish::find_script(context, &new)?;
+    check_devices(context, &domain.record.config, std::slice::from_ref(&new)).await?;
     let id = new.id();
     let change = DeviceChange::Changing(id);
     let under_way = domain.record.changes.contains(&change);
