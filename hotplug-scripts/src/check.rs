@@ -15,12 +15,10 @@ use crate::host::Host;
 use crate::invocation::Invocation;
 use crate::report::{Failure, Log};
 use crate::{Script, vbd, vif};
-use xenstore::Store;
+use xenstore::{Store, paths};
 
 /// Name of the command.
 pub const NAME: &str = "check";
-/// Stands where a backend's path has the domain's number.
-const NO_NUMBER: &str = "new";
 /// Longest input.
 pub const INPUT_MAX: u64 = 16 << 20;
 
@@ -28,7 +26,7 @@ pub const INPUT_MAX: u64 = 16 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Plan {
     class: String,
-    devid: String,
+    devid: u32,
     script: String,
     arguments: Vec<String>,
     planned: Planned,
@@ -83,7 +81,7 @@ async fn look(plan: &Plan, environment: &Environment<'_>) -> Result<(), Failure>
     let arguments = plan.arguments.iter().cloned().chain([command.to_owned()]);
     let type_if = variable.map(|kind| ("type_if".to_owned(), kind.to_owned()));
     let call = Invocation::new(plan.script.as_str(), arguments, variables.iter().cloned().chain(type_if));
-    let path = format!("backend/{}/{NO_NUMBER}/{}", plan.class, plan.devid);
+    let path = paths::backend_planned(&plan.class, plan.devid);
     let log = Log::new(host, NAME, &path);
     let backend = Backend::planned(store.clone(), path, plan.planned.clone());
     match crate::script(&call) {
@@ -101,12 +99,10 @@ fn parse(input: &str) -> Result<Vec<Plan>, InputError> {
         let wrong = |reason| InputError { number: plans.len() + 1, reason };
         match &mut open {
             None => {
-                let (class, devid) =
-                    field.split_once('/').ok_or(wrong("it does not begin with CLASS/DEVID"))?;
-                if !matches!(class, "vbd" | "vif") || devid.parse::<u32>().is_err() {
-                    return Err(wrong("it does not begin with CLASS/DEVID"));
-                }
-                open = Some(Plan { class: class.to_owned(), devid: devid.to_owned(), ..Plan::default() });
+                let name = field.split_once('/').filter(|(class, _)| matches!(*class, "vbd" | "vif"));
+                let name = name.and_then(|(class, devid)| Some((class.to_owned(), devid.parse().ok()?)));
+                let (class, devid) = name.ok_or(wrong("it does not begin with CLASS/DEVID"))?;
+                open = Some(Plan { class, devid, ..Plan::default() });
             }
             Some(_) if field.is_empty() => plans.extend(open.take()),
             Some(plan) => match field.split_once(' ') {
@@ -139,7 +135,7 @@ mod tests {
         assert_eq!(plans.len(), 2);
         assert_eq!(plans[0].planned.nodes["params"], "/dev/a=b");
         assert_eq!(plans[0].planned.vm.as_deref(), Some("/vm/x"));
-        assert_eq!((plans[1].class.as_str(), plans[1].devid.as_str()), ("vif", "0"));
+        assert_eq!((plans[1].class.as_str(), plans[1].devid), ("vif", 0));
         assert_eq!(plans[1].arguments, ["bridge=br1"]);
         assert_eq!(parse(""), Ok(Vec::new()));
     }

@@ -64,6 +64,12 @@ pub fn backend_relative(class: &str, domid: u16, devid: u32) -> String {
     format!("backend/{}/{domid}/{devid}", class_of_backend(class))
 }
 
+/// A backend of a domain that has no number yet: nothing lies there.
+#[must_use]
+pub fn backend_planned(class: &str, devid: u32) -> String {
+    format!("backend/{}/new/{devid}", class_of_backend(class))
+}
+
 /// xend's table of devices, in a domain's `/vm` directory.
 #[must_use]
 pub fn vm_devices(vm: &str) -> String {
@@ -121,6 +127,7 @@ mod tests {
         assert_eq!(frontend(7, "vif", 0), "/local/domain/7/device/vif/0");
         assert_eq!(backend(0, "vif", 7, 0), "/local/domain/0/backend/vif/7/0");
         assert_eq!(backend_relative("vbd", 7, 51728), "backend/vbd/7/51728");
+        assert_eq!(backend_planned("vbd", 51728), "backend/vbd/new/51728");
         assert_eq!(vm_device("/vm/u", "vbd", 51728), "/vm/u/device/vbd/51728");
         assert_eq!(next_device_id(7, "vif"), "/local/domain/7/device-misc/vif/nextDeviceID");
         assert_eq!(error_of_frontend(7, "vbd", 768), "/local/domain/7/error/device/vbd/768/error");

@@ -19,9 +19,9 @@ mod parse;
 use std::fmt::Display;
 
 pub use device::{
-    DEVICE_MODELS, backend, backend_class, backend_domain, backend_relative, backends, device_misc,
-    device_model, error, error_of_frontend, frontend, frontend_class, frontends, next_device_id, vm_device,
-    vm_device_class, vm_devices,
+    DEVICE_MODELS, backend, backend_class, backend_domain, backend_planned, backend_relative, backends,
+    device_misc, device_model, error, error_of_frontend, frontend, frontend_class, frontends, next_device_id,
+    vm_device, vm_device_class, vm_devices,
 };
 pub use parse::{
     BackendPath, FrontendPath, parse_backend, parse_domain, parse_frontend, parse_vm, parse_vm_device,

@@ -147,7 +147,8 @@ fn interfaces(context: &mut Context<'_>) {
 fn addresses(context: &mut Context<'_>, at: usize, text: &str) {
     let value = |wanted: &str| {
         let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
-        pairs.map(|(key, value)| (key.trim(), value.trim())).rfind(|(key, _)| *key == wanted)
+        let mut pairs = pairs.map(|(key, value)| (key.trim(), value.trim()));
+        pairs.rfind(|(key, _)| *key == wanted)
     };
     let script = value("script").map_or(SCRIPTS[0], |(_, script)| script);
     if !SCRIPTS.contains(&script.rsplit('/').next().unwrap_or(script)) {
