@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cache::Cache;
 use crate::channel::{Line, News, Session, Streams};
 use crate::image::{Image, Tree, write_cpio};
-use crate::qemu::{Accelerator, Machine, Qemu};
+use crate::neighbour::{self, Neighbour};
+use crate::qemu::{Accelerator, Hypervisor, Machine, Qemu};
 use crate::{Progress, Suite};
 
 /// How long a command may take when nothing else is said.
@@ -84,7 +86,10 @@ pub struct Host {
     line: Line,
     qemu: Qemu,
     folder: PathBuf,
+    image: Image,
+    agent: PathBuf,
     installed: bool,
+    neighbour: OnceLock<Neighbour>,
 }
 
 impl Host {
@@ -111,17 +116,25 @@ impl Host {
     ) -> Result<Self> {
         let folder = new_folder(suite)?;
         let ramdisk = folder.join("dom0.cpio");
-        ramdisk_with_overlay(image, options, &ramdisk)?;
-        let machine = Machine {
-            xen: image.file("xen"),
-            xen_arguments:
-                "dom0_mem=1024M,max:1024M console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all \
+        let mut overlay = Tree::new();
+        overlay.file_at(AGENT, 0o755, &options.agent);
+        if let Some(installed) = &options.installed {
+            overlay.absorb(installed, &|_| false)?;
+        }
+        with_overlay(&image.file("dom0.cpio"), &overlay, &ramdisk)?;
+        let xen = Hypervisor {
+            file: image.file("xen"),
+            arguments: "dom0_mem=1024M,max:1024M console=com1 com1=115200,8n1 loglvl=all guest_loglvl=all \
                             noreboot"
-                    .into(),
+                .into(),
+        };
+        let machine = Machine {
+            hypervisor: Some(xen),
             kernel: image.file("vmlinuz"),
             kernel_arguments: "console=hvc0 earlyprintk=xen panic=1 mitigations=off rdinit=/init".into(),
             ramdisk,
             disks: image.disks(),
+            cards: neighbour::cards_of_host(),
             memory_mib: options.memory_mib,
             cpus: options.cpus,
         };
@@ -129,7 +142,16 @@ impl Host {
         let mut qemu = Qemu::start(&machine, accelerator, &folder)?;
         let line = qemu.connect(deadline).and_then(|socket| Line::open(socket, deadline));
         match line {
-            Ok(line) => Ok(Self { suite, line, qemu, folder, installed: options.installed.is_some() }),
+            Ok(line) => Ok(Self {
+                suite,
+                line,
+                qemu,
+                folder,
+                image: image.clone(),
+                agent: options.agent.clone(),
+                installed: options.installed.is_some(),
+                neighbour: OnceLock::new(),
+            }),
             Err(error) => {
                 let log = tail(&folder.join("serial.log"), 60);
                 Err(error.context(format!("cannot boot {suite}; the end of its console:\n{log}")))
@@ -155,6 +177,16 @@ impl Host {
     /// The process that ends with it.
     pub fn pid(&self) -> u32 {
         self.qemu.pid()
+    }
+
+    /// The machine on the other end of its two networks; booted when it is first asked for, and there as long as the
+    /// host.
+    pub fn neighbour(&self) -> Result<&Neighbour> {
+        if let Some(neighbour) = self.neighbour.get() {
+            return Ok(neighbour);
+        }
+        let booted = Neighbour::boot(&self.image, &self.agent, &self.folder)?;
+        Ok(self.neighbour.get_or_init(|| booted))
     }
 
     /// Runs a shell script to its end, for two minutes at most.
@@ -251,17 +283,16 @@ fn new_folder(suite: Suite) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Where the agent lies in every machine.
+pub(crate) const AGENT: &str = "usr/bin/lab-agent";
+
 /// Linux unpacks archives that follow each other into one tree; the later one wins.
-fn ramdisk_with_overlay(image: &Image, options: &HostOptions, to: &Path) -> Result<()> {
-    let mut overlay = Tree::new();
-    overlay.file_at("usr/bin/lab-agent", 0o755, &options.agent);
-    if let Some(installed) = &options.installed {
-        overlay.absorb(installed, &|_| false)?;
-    }
+pub(crate) fn with_overlay(base: &Path, overlay: &Tree, to: &Path) -> Result<()> {
     let part = to.with_extension("overlay");
-    write_cpio(&overlay, &part)?;
-    fs::copy(image.file("dom0.cpio"), to).context("cannot copy dom0's initial file system")?;
-    let mut out = File::options().append(true).open(to).context("cannot open dom0's initial file system")?;
+    write_cpio(overlay, &part)?;
+    fs::copy(base, to).with_context(|| format!("cannot copy {}", base.display()))?;
+    let mut out =
+        File::options().append(true).open(to).with_context(|| format!("cannot open {}", to.display()))?;
     let mut source = File::open(&part).context("cannot read the overlay")?;
     io::copy(&mut source, &mut out).and_then(|_| out.flush()).context("cannot append the overlay")?;
     fs::remove_file(&part).context("cannot remove the overlay")

@@ -14,6 +14,7 @@ pub mod cases;
 pub mod channel;
 pub mod host;
 pub mod image;
+pub mod neighbour;
 pub mod packages;
 pub mod protocol;
 pub mod qemu;

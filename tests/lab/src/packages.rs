@@ -46,7 +46,11 @@ impl Packages {
     pub fn fetch(suite: Suite, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
         let folder = cache.path("packages/x")?.with_file_name("");
         let lock = cache.path(&format!("{suite}/packages.lock"))?;
-        if let Some(chosen) = fresh(&lock) {
+        let is_whole = |chosen: &Vec<Package>| {
+            // Written before a package was added to the list, it lacks that one.
+            suite.userland().iter().all(|name| chosen.iter().any(|package| package.name == *name))
+        };
+        if let Some(chosen) = fresh(&lock).filter(is_whole) {
             let packages = Self { chosen, folder: folder.clone() };
             if packages.missing().is_empty() {
                 return Ok(packages);

@@ -14,22 +14,42 @@ use crate::protocol::PORT;
 /// What a machine is made of.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    /// The hypervisor, an ELF file.
-    pub xen: PathBuf,
-    /// Arguments of the hypervisor.
-    pub xen_arguments: String,
-    /// Dom0's kernel.
+    /// What starts the kernel as its domain 0; without it the kernel runs on the machine itself.
+    pub hypervisor: Option<Hypervisor>,
+    /// The kernel.
     pub kernel: PathBuf,
-    /// Arguments of dom0's kernel.
+    /// Arguments of the kernel.
     pub kernel_arguments: String,
-    /// Dom0's initial file system.
+    /// The kernel's initial file system.
     pub ramdisk: PathBuf,
     /// Disks: `vda`, `vdb`, … in dom0. What is written to them is forgotten.
     pub disks: Vec<PathBuf>,
+    /// Network cards: `eth0`, `eth1`, ….
+    pub cards: Vec<Card>,
     /// Memory of the whole machine.
     pub memory_mib: u32,
     /// Processors of the whole machine.
     pub cpus: u32,
+}
+
+/// Xen.
+#[derive(Debug, Clone)]
+pub struct Hypervisor {
+    /// An ELF file.
+    pub file: PathBuf,
+    /// Its arguments.
+    pub arguments: String,
+}
+
+/// A network card and its cable: a pair of sockets, one of each end. What is sent to an end that is not there is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// Hardware address.
+    pub mac: String,
+    /// This end's socket.
+    pub here: String,
+    /// The other end's.
+    pub there: String,
 }
 
 /// How instructions are carried out.
@@ -75,11 +95,7 @@ impl Qemu {
             .args(["-M", "q35", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
             .args(accelerator.arguments())
             .args(["-smp", &machine.cpus.to_string(), "-m", &machine.memory_mib.to_string()])
-            .arg("-kernel")
-            .arg(&machine.xen)
-            .args(["-append", &machine.xen_arguments])
-            .arg("-initrd")
-            .arg(modules(machine))
+            .args(boot(machine))
             .args(devices(machine))
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -136,6 +152,16 @@ impl Drop for Qemu {
     }
 }
 
+/// What the machine starts.
+fn boot(machine: &Machine) -> [String; 6] {
+    let (kernel, arguments, initrd) = match &machine.hypervisor {
+        Some(xen) => (&xen.file, &xen.arguments, modules(machine)),
+        None => (&machine.kernel, &machine.kernel_arguments, machine.ramdisk.display().to_string()),
+    };
+    let kernel = kernel.display().to_string();
+    ["-kernel".into(), kernel, "-append".into(), arguments.clone(), "-initrd".into(), initrd]
+}
+
 /// The multiboot modules: commas separate them, so a comma inside is doubled.
 fn modules(machine: &Machine) -> String {
     let escape = |text: String| text.replace(',', ",,");
@@ -152,7 +178,15 @@ fn devices(machine: &Machine) -> Vec<String> {
     for index in 0..machine.disks.len() {
         device(format!("virtio-blk-pci,drive=disk{index}"));
     }
+    for (index, card) in machine.cards.iter().enumerate() {
+        // No boot program: nothing is booted over the network.
+        device(format!("virtio-net-pci,netdev=net{index},mac={},romfile=", card.mac));
+    }
     list.extend(["-chardev".to_owned(), "socket,id=agent,path=agent.sock,server=on,wait=off".into()]);
+    for (index, Card { here, there, .. }) in machine.cards.iter().enumerate() {
+        let ends = format!("local.type=unix,local.path={here},remote.type=unix,remote.path={there}");
+        list.extend(["-netdev".to_owned(), format!("dgram,id=net{index},{ends}")]);
+    }
     for (index, disk) in machine.disks.iter().enumerate() {
         let file = disk.display().to_string().replace(',', ",,");
         let drive = format!("id=disk{index},if=none,format=raw,cache=unsafe,snapshot=on,file={file}");
@@ -168,12 +202,12 @@ mod tests {
     #[test]
     fn a_comma_in_an_argument_does_not_split_a_module() {
         let machine = Machine {
-            xen: "xen".into(),
-            xen_arguments: String::new(),
+            hypervisor: None,
             kernel: "k".into(),
             kernel_arguments: "a=1,2".into(),
             ramdisk: "r".into(),
             disks: vec![],
+            cards: vec![],
             memory_mib: 1,
             cpus: 1,
         };

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Error, bail};
 
 /// What the hotplug scripts of Xen run is Debian's own, not busybox: `xl` is measured as people have it.
-const USERLAND: [&str; 13] = [
+const USERLAND: [&str; 14] = [
     "xen-utils-common",
     "xenstore-utils",
     "bash",
@@ -17,6 +17,7 @@ const USERLAND: [&str; 13] = [
     "iproute2",
     "mawk",
     "mount",
+    "nftables",
     "procps",
     "sed",
     "util-linux",

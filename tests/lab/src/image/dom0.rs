@@ -8,11 +8,12 @@ use super::Tree;
 use super::modules::Modules;
 
 /// What dom0's kernel needs; `?` where a kernel may have it built in or not at all.
-const MODULES: [&str; 21] = [
+const MODULES: [&str; 23] = [
     "crc32c_generic?",
     "virtio_pci",
     "virtio_console",
     "virtio_blk",
+    "virtio_net",
     "virtio_rng?",
     "xenfs",
     "xen_privcmd",
@@ -30,6 +31,7 @@ const MODULES: [&str; 21] = [
     "ext4",
     "nft_chain_nat?",
     "nft_masq?",
+    "nft_meta_bridge?",
 ];
 
 /// Parts of packages that no program of the lab reads.

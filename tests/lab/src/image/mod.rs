@@ -4,6 +4,7 @@
 //!   packages ─┬─> xen            the hypervisor, decompressed for QEMU's multiboot
 //!             ├─> vmlinuz        Debian's kernel, for dom0 and for guests
 //!             ├─> dom0.cpio      busybox, bash, iproute2, Xen's tools, kernel modules, our /init
+//!             ├─> neighbour.cpio the machine beside the host: busybox, modules, an /init of its own
 //!             ├─> guest.cpio.gz  a guest's ramdisk: finds the root disk and goes there
 //!             ├─> root.ext4      vda: a guest's root, as in `phy:/dev/vda,hda1,w`
 //!             ├─> swap.img       vdb: its second disk
@@ -13,6 +14,7 @@
 mod dom0;
 mod guest;
 mod modules;
+mod neighbour;
 mod tree;
 
 use std::fs::{self, File};
@@ -30,15 +32,17 @@ use crate::packages::{Package, Packages};
 use crate::{Progress, Suite};
 
 /// Everything that decides what an image looks like, besides the packages.
-const RECIPE: [&str; 8] = [
+const RECIPE: [&str; 10] = [
     include_str!("mod.rs"),
     include_str!("dom0.rs"),
     include_str!("guest.rs"),
     include_str!("modules.rs"),
+    include_str!("neighbour.rs"),
     include_str!("tree.rs"),
     include_str!("dom0-init.sh"),
     include_str!("guest-init.sh"),
     include_str!("guest-rc.sh"),
+    include_str!("neighbour-init.sh"),
 ];
 
 /// The files that a host of one suite boots from.
@@ -114,6 +118,8 @@ impl Maker<'_> {
         let modules = modules::Modules::index(&kernel)?;
         let dom0 = dom0::tree(&userland, &modules, &applets(&busybox)?)?;
         write_cpio(&dom0, &self.folder.join("dom0.cpio"))?;
+        let neighbour = neighbour::tree(&find_busybox(&busybox)?, &modules, &applets(&busybox)?)?;
+        write_cpio(&neighbour, &self.folder.join("neighbour.cpio"))?;
         self.guest(&busybox, &modules)?;
         fs::remove_dir_all(&unpacked).context("cannot remove what was unpacked")
     }
