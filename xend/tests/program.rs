@@ -594,7 +594,7 @@ fn a_daemon_whose_network_script_fails_or_is_missing_says_so_and_goes_on() {
     let log = root.log();
     assert!(log.contains("] ERROR (network:"), "{log}");
     assert!(log.contains("puentes.sh start netdev=eth1 antispoof=yes ended with status 3"), "{log}");
-    assert!(log.contains("xen-hotplug.log"), "{log}");
+    assert!(log.contains("xen-hotplug.log") && log.contains("no such interface"), "{log}");
     assert_eq!(root.names().unwrap(), ["Domain-0"]);
     assert_eq!(root.status_of(&["stop", "--simulate"]), Some(0));
     fs::remove_file(root.path("etc/xend/scripts/puentes.sh")).unwrap();

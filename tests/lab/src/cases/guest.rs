@@ -76,12 +76,25 @@ impl Shell {
 
     /// Runs a line to its end, which must be a good one; gives what it said, its own echo included.
     pub(super) fn run(&mut self, script: &str) -> Result<String> {
+        let (status, said) = self.ask(script)?;
+        ensure!(status == "0", "in the guest: {script}: status {status}:\n{said}");
+        Ok(said)
+    }
+
+    /// Runs a line to its end, which must be a bad one.
+    pub(super) fn fails(&mut self, script: &str) -> Result<()> {
+        let (status, said) = self.ask(script)?;
+        ensure!(status != "0", "in the guest: {script} ended well:\n{said}");
+        Ok(())
+    }
+
+    /// The status of a line, and what it said.
+    fn ask(&mut self, script: &str) -> Result<(String, String)> {
         // What is typed is shown as well, but with the words apart.
         self.screen.send(&format!("{script} ; echo END \"$?\" | tr ' ' '='\n"))?;
         let said = self.screen.expect("END=", SOON).with_context(|| format!("in the guest: {script}"))?;
         let status = self.screen.expect("\n", SOON)?;
-        ensure!(status.trim() == "0", "in the guest: {script}: status {}:\n{said}", status.trim());
-        Ok(said)
+        Ok((status.trim().to_owned(), said))
     }
 
     /// Leaves the guest's console.

@@ -8,6 +8,7 @@ mod footprint;
 mod guest;
 mod hotplug;
 mod managed;
+mod networks;
 mod refusals;
 mod restart;
 mod rounds;
@@ -35,13 +36,14 @@ enum Needs {
     Xend,
 }
 
-const CASES: [&[Case]; 7] = [
+const CASES: [&[Case]; 8] = [
     xl::CASES,
     articles::CASES,
     refusals::CASES,
     restart::CASES,
     managed::CASES,
     hotplug::CASES,
+    networks::CASES,
     rounds::CASES,
 ];
 

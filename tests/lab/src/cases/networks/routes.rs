@@ -1,0 +1,68 @@
+//! Guests behind dom0 as their router: with an address of the host's network, and with a private one.
+
+use anyhow::{Context, Result, ensure};
+
+use super::ground::{Ground, NEIGHBOUR, NEIGHBOUR1, on, reach};
+use crate::Host;
+use crate::cases::footprint::Footprint;
+use crate::cases::guest::{Guest, Shell};
+
+const ROUTED: &str = "198.51.100.60";
+/// The host's card on the first network; it answers in the routed guest's place.
+const CARD: &str = "02:00:00:00:01:00";
+
+const BOTH: &str = "#!/bin/sh
+dir=$(dirname \"$0\")
+\"$dir/network-route\" \"$@\" netdev=eth0
+\"$dir/network-nat\" \"$@\" netdev=eth1
+";
+const PUENTES: &str = "/etc/xen/scripts/puentes.sh";
+
+pub(super) fn both(host: &Host) -> Result<()> {
+    host.put(PUENTES, BOTH.as_bytes())?;
+    host.must(&format!("chmod 755 {PUENTES}"))?;
+    on(host, ("puentes.sh", &format!("{PUENTES} stop")), |ground| {
+        ground.host_is_reached()?;
+        let before = Footprint::of(host)?;
+        let guest = Guest {
+            vif: "'mac=00:16:3e:00:00:51, script=vif-route, ip=198.51.100.60', \
+                  'mac=00:16:3e:00:00:52, script=vif-nat'",
+            ..Guest::new("routed")
+        };
+        let number = ground.create(&guest, ROUTED)?;
+        let mut shell = Shell::open(host, guest.name)?;
+        routed(&mut shell, ground)?;
+        masqueraded(&mut shell, ground, number)?;
+        shell.close()?;
+        ground.end(&guest)?;
+        before.must_return(host)?;
+        Ok(())
+    })
+}
+
+fn routed(shell: &mut Shell, ground: &Ground<'_>) -> Result<()> {
+    shell.run(&reach(NEIGHBOUR)).context("over routes")?;
+    ground.neighbour.must(&reach(ROUTED)).context("the neighbour does not reach the guest")?;
+    let seen = ground.hardware_of(ROUTED)?;
+    ensure!(seen == CARD, "the neighbour sees the routed guest as {seen}, not as dom0's card");
+    asks_as(shell, NEIGHBOUR, ROUTED)
+}
+
+/// Device 1 of domain N has 10.(N/256).(N mod 256).2, dom0 the same and 127.
+fn masqueraded(shell: &mut Shell, ground: &Ground<'_>, number: u32) -> Result<()> {
+    let network = format!("10.{}.{}", number / 256, number % 256);
+    ground.says("ip -o -4 addr", &format!("inet {network}.129/32"))?;
+    shell.run(&format!(
+        "ip addr add {network}.2/32 dev eth1 && ip link set eth1 up && ip route add {network}.129/32 dev eth1 && \
+         ip route add 203.0.113.0/24 via {network}.129"
+    ))?;
+    shell.run(&reach(NEIGHBOUR1)).context("by masquerading")?;
+    asks_as(shell, NEIGHBOUR1, "203.0.113.1")
+}
+
+/// The neighbour tells whom it takes the guest for.
+fn asks_as(shell: &mut Shell, neighbour: &str, wanted: &str) -> Result<()> {
+    let shown = shell.run(&format!("wget -q -T 60 -O - http://{neighbour}/cgi-bin/who"))?;
+    ensure!(shown.lines().any(|line| line.trim() == wanted), "wanted {wanted}:\n{shown}");
+    Ok(())
+}
