@@ -64,7 +64,7 @@ without() {
   done
   echo "a device does not go" >&2; exit 1
 }
-for round in $(seq 7); do
+for round in $(seq 5); do
   for tool in xm xl; do
     domid=$(xl domid guest-$tool)
     took $tool-vbd $tool block-attach guest-$tool phy:/dev/vdb xvdb w
