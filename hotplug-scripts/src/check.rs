@@ -85,9 +85,9 @@ async fn look(plan: &Plan, environment: &Environment<'_>) -> Result<(), Failure>
     let log = Log::new(host, NAME, &path);
     let backend = Backend::planned(store.clone(), path, plan.planned.clone());
     match crate::script(&call) {
-        Ok(Script::Block(_)) => Ok(vbd::check(host, &backend).await?),
+        Ok(Script::Block(_)) => Ok(vbd::check(&vbd::Disk::new(&call, host, &backend, &log)).await?),
         Ok(Script::Vif(wiring, _)) => Ok(vif::check(wiring, &call, host, &backend, &log).await?),
-        Ok(Script::Cleanup) | Err(_) => Ok(()),
+        Ok(Script::Disk(..) | Script::Cleanup) | Err(_) => Ok(()),
     }
 }
 

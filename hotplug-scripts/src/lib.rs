@@ -6,7 +6,7 @@
 //! ```text
 //! xend ── exec ──> /usr/lib/xend/scripts/block add ──> xen-hotplug block add
 //!                    invocation: arguments and environment
-//!                    vbd      ── loop_device ── sys       disks
+//!                    vbd      ── loop_device, nbd, image, image_server ── sys   disks
 //!                    vif      ── netlink, antispoof       network interfaces of guests
 //!                    check    ── vbd, vif             the same, before there is a device
 //!                    network  ── netlink, nft, sysctl     the host's own: bridge, route, nat
@@ -19,12 +19,16 @@ pub mod check;
 pub mod cleanup;
 pub mod fault;
 pub mod host;
+pub mod image;
+pub mod image_server;
 pub mod invocation;
 pub mod lock;
 pub mod loop_device;
+pub mod nbd;
 pub mod netlink;
 pub mod network;
 pub mod nft;
+pub mod program;
 pub mod report;
 pub mod setup;
 pub mod sys;
@@ -40,6 +44,7 @@ use host::Host;
 use invocation::Invocation;
 use network::{Network, NetworkError};
 use report::{Failure, Log};
+use vbd::Disk;
 use vif::Wiring;
 use xenstore::{Endpoint, Store};
 
@@ -47,6 +52,7 @@ use xenstore::{Endpoint, Store};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Script {
     Block(vbd::Command),
+    Disk(vbd::Kind, vbd::Command),
     Vif(Wiring, vif::Command),
     Cleanup,
 }
@@ -103,7 +109,14 @@ async fn run_for_device(call: &Invocation, host: &Host, log: &Log) -> Result<(),
         Err(error) => return script.and(Err(error)),
     };
     let result = match script {
-        Ok(Script::Block(command)) => vbd::run(command, call, host, &backend).await.map_err(Failure::from),
+        Ok(Script::Block(command)) => {
+            let disk = Disk::new(call, host, &backend, log);
+            vbd::run(command, call, &disk).await.map_err(Failure::from)
+        }
+        Ok(Script::Disk(kind, command)) => {
+            let disk = Disk::new(call, host, &backend, log);
+            vbd::run_kind(kind, command, &disk).await.map_err(Failure::from)
+        }
         Ok(Script::Vif(wiring, command)) => {
             vif::run((wiring, command), call, host, &backend, log).await.map_err(Failure::from)
         }
@@ -121,8 +134,12 @@ async fn run_for_device(call: &Invocation, host: &Host, log: &Log) -> Result<(),
 fn script(call: &Invocation) -> Result<Script, Failure> {
     let word = call.command.as_deref().unwrap_or_default();
     let invalid = || Failure::InvalidCommand { command: word.to_owned() };
+    let disk =
+        |kind| vbd::Command::parse(word).map(|command| Script::Disk(kind, command)).ok_or_else(invalid);
     let wiring = match call.script.as_str() {
         "block" => return vbd::Command::parse(word).map(Script::Block).ok_or_else(invalid),
+        "block-nbd" => return disk(vbd::Kind::Nbd),
+        "block-iscsi" => return disk(vbd::Kind::Iscsi),
         cleanup::NAME => return Ok(Script::Cleanup),
         "vif-bridge" => Wiring::Bridge,
         "vif-route" => Wiring::Route,

@@ -73,6 +73,11 @@ impl Tag {
         Tag(text)
     }
 
+    /// As a text.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     fn bytes(&self) -> [u8; NAME_SIZE] {
         let mut name = [0; NAME_SIZE];
         name[..self.0.len()].copy_from_slice(self.0.as_bytes());

@@ -1,4 +1,5 @@
-//! The loop driver's ioctls, what a child inherits, and the only `unsafe` of this crate.
+//! The loop driver's ioctls, what a child inherits, handles of processes, rights of root, and the only `unsafe` of
+//! this crate.
 //!
 //! `loop_device` above decides what to bind and when; here is one function per ioctl, over open files.
 
@@ -6,7 +7,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -153,6 +154,77 @@ pub fn with_no_signal_held(command: &mut Command) {
     unsafe {
         command.pre_exec(release);
     }
+}
+
+/// The next program that we start gets this descriptor, under the same number.
+pub fn inherit(fd: &impl AsFd) -> io::Result<()> {
+    nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
+    Ok(())
+}
+
+/// A handle of the process that has this number now, which no later one can take; `None` when there is none.
+pub fn process(pid: u32) -> io::Result<Option<OwnedFd>> {
+    let pid = i32::try_from(pid).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    // SAFETY: the call takes two numbers; a result that is not negative is a descriptor that nobody else owns.
+    match unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) } {
+        -1 => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+            error => Err(error),
+        },
+        // SAFETY: as above.
+        fd => Ok(Some(unsafe { OwnedFd::from_raw_fd(i32::try_from(fd).map_err(io::Error::other)?) })),
+    }
+}
+
+/// Sends a signal to the process behind a handle; one that has ended is fine.
+pub fn signal(process: &OwnedFd, signal: i32) -> io::Result<()> {
+    let info = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: the descriptor is open for as long as `process` is borrowed; no siginfo means that of `kill`.
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, info, 0) } {
+        -1 => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            error => Err(error),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// The argument of `capset` (`struct __user_cap_header_struct`).
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    pid: i32,
+}
+
+/// Half of its other argument (`struct __user_cap_data_struct`).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct CapabilityData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Of all rights only the one to open files of others stays, also for the program that we become.
+pub fn keep_only_file_access() -> io::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    const DAC_OVERRIDE: u32 = 1;
+    const AMBIENT: libc::c_int = 47;
+    const AMBIENT_RAISE: libc::c_ulong = 2;
+    let header = CapabilityHeader { version: VERSION_3, pid: 0 };
+    let one = 1 << DAC_OVERRIDE;
+    let none = CapabilityData { effective: 0, permitted: 0, inheritable: 0 };
+    let data = [CapabilityData { effective: one, permitted: one, inheritable: one }, none];
+    // SAFETY: header and data have the layout of version 3, which takes two data, and outlive the call, which reads them.
+    if unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let zero: libc::c_ulong = 0;
+    // SAFETY: this option takes numbers only.
+    if unsafe { libc::prctl(AMBIENT, AMBIENT_RAISE, libc::c_ulong::from(DAC_OVERRIDE), zero, zero) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

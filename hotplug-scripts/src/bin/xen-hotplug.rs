@@ -5,6 +5,7 @@
 
 use hotplug::check;
 use hotplug::host::{Host, ROOT_VARIABLE};
+use hotplug::image_server;
 use hotplug::invocation::Invocation;
 use hotplug::report::Log;
 use std::error::Error;
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: xen-hotplug SCRIPT COMMAND [NAME=VALUE...]
   block add|remove                          the host side of a disk
+  block-nbd add|remove                      of a disk nbd:HOST:PORT[/EXPORT]
+  block-iscsi add|remove                    of a disk iscsi:iqn=IQN;portal=ADDRESS:PORT[;multipath=y]
   vif-bridge online|offline|add|remove      a guest's interface as the port of a bridge
   vif-openvswitch online|offline|add|remove the same for Open vSwitch
   vif-route online|offline                  a guest's interface that dom0 routes for
@@ -39,6 +42,16 @@ fn main() -> ExitCode {
         None => {
             eprint!("{USAGE}");
             return ExitCode::FAILURE;
+        }
+        Some(image_server::confine::NAME) => {
+            let words = std::env::args_os().skip(2);
+            return match image_server::confine::enter(words) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("{error}");
+                    ExitCode::FAILURE
+                }
+            };
         }
         Some(script) => script.to_owned(),
     };

@@ -2,10 +2,16 @@
 
 use super::Conflict;
 use crate::backend::BackendError;
+use crate::fault::Fault;
+use crate::image::ChainError;
+use crate::image_server::ServerError;
 use crate::lock::LockError;
 use crate::loop_device::LoopError;
+use crate::nbd::{HandshakeError, NbdError};
+use crate::program::ProgramError;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a disk is not ready.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +51,98 @@ pub enum VbdError {
     /// Somebody else uses the disk.
     #[error("{0}")]
     InUse(Box<Conflict>),
+    /// A server of images has one of the files for another domain.
+    #[error("{path} already in use by other domain\n{holder}")]
+    ImageInUse {
+        /// The file.
+        path: PathBuf,
+        /// Which disk has it, and how.
+        holder: String,
+    },
+    /// A `tap:` source without a driver that there is.
+    #[error("tap:{driver} not a valid disk type")]
+    TapDriver {
+        /// What stands in its place.
+        driver: String,
+    },
+    /// An image cannot be used.
+    #[error(transparent)]
+    Image(#[from] ChainError),
+    /// An image is not served.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The kernel's NBD driver said no.
+    #[error(transparent)]
+    Nbd(#[from] NbdError),
+    /// An `nbd:` source that names no place.
+    #[error("cannot read the place of the export in {params:?}: wanted HOST:PORT[/EXPORT]")]
+    NbdPlace {
+        /// What stands there.
+        params: String,
+    },
+    /// A host without an address.
+    #[error("cannot find the address of {host}")]
+    NbdHost {
+        /// Its name.
+        host: String,
+    },
+    /// A host that does not answer.
+    #[error("cannot connect to {server}")]
+    NbdConnect {
+        /// Where it should be.
+        server: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A server that does not give us the export.
+    #[error("cannot use the export of {server}")]
+    NbdServer {
+        /// Which.
+        server: String,
+        /// Why.
+        source: HandshakeError,
+    },
+    /// An export that nobody may write.
+    #[error("{server} is read-only, and so I will not\nmount it read-write in a guest domain.")]
+    NbdReadOnly {
+        /// Which.
+        server: String,
+    },
+    /// An `iscsi:` source that names no target.
+    #[error("cannot read the target in {params:?}: wanted iqn=IQN;portal=ADDRESS:PORT[;multipath=y]")]
+    IscsiTarget {
+        /// What stands there.
+        params: String,
+    },
+    /// open-iscsi is not installed.
+    #[error("iscsi: disks need the program iscsiadm (Debian: package open-iscsi)")]
+    NoIscsi,
+    /// open-iscsi said no.
+    #[error(transparent)]
+    Iscsi(#[from] ProgramError),
+    /// There is a session already, which is not ours.
+    #[error("Device already opened")]
+    IscsiOpen {
+        /// The target.
+        iqn: String,
+    },
+    /// A session without a disk.
+    #[error("cannot find the disk of {iqn}: no device after {limit:?}")]
+    NoIscsiDevice {
+        /// The target.
+        iqn: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// A backend of no class, domain and device.
+    #[error("cannot keep a record of the disk at {path}: wanted backend/vbd/DOMAIN/DEVICE")]
+    Unnamed {
+        /// Its path.
+        path: String,
+    },
+    /// A test let a step fail.
+    #[error(transparent)]
+    Fault(#[from] Fault),
     /// The type asks for a script that is not there.
     #[error("Block device type \"{kind}\" needs an executable script block-{kind} in one of {dirs}")]
     NoHelper {
@@ -108,13 +206,23 @@ impl VbdError {
 
     /// Whether somebody else holds what was asked for, so that asking again later may do.
     pub fn is_busy(&self) -> bool {
-        matches!(self, VbdError::ReadOnly { .. } | VbdError::InUse(_))
+        match self {
+            VbdError::ReadOnly { .. } | VbdError::InUse(_) | VbdError::ImageInUse { .. } => true,
+            VbdError::NbdReadOnly { .. } => true,
+            VbdError::Image(error) => error.is_busy(),
+            _ => false,
+        }
     }
 
     /// Whether the text stands for itself. The others are surprises: the original had one text for all of them.
     pub fn is_classic(&self) -> bool {
         match self {
             VbdError::Helper { .. } | VbdError::File { .. } | VbdError::Lock(_) => false,
+            VbdError::Image(ChainError::Open { .. }) => false,
+            VbdError::Server(ServerError::Host { .. } | ServerError::Undying { .. }) => false,
+            VbdError::Nbd(NbdError::Refused { .. } | NbdError::StillThere { .. }) => false,
+            VbdError::NbdConnect { .. } | VbdError::NbdServer { .. } => false,
+            VbdError::Iscsi(_) | VbdError::Fault(_) => false,
             VbdError::Loop(error) => matches!(error, LoopError::NoneFree { .. }),
             VbdError::Backend(error) => error.is_classic(),
             _ => true,

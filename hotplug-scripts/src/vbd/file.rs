@@ -7,7 +7,8 @@
 //! ```
 
 use super::sharing::{self, Mode, Subject};
-use super::{DeviceNumber, Disk, VbdError};
+use super::{DeviceNumber, Disk, VbdError, uses};
+use crate::image::Key;
 use crate::lock::{BLOCK, Lock};
 use crate::loop_device::{self, Access, Binding, Image};
 use std::fs::{self, Metadata, OpenOptions};
@@ -57,6 +58,9 @@ async fn own_unless_others_use(
     meta: &Metadata,
     mode: Mode,
 ) -> Result<Vec<Binding>, VbdError> {
+    if let Some(key) = Key::of(meta) {
+        uses::check_image(disk, key, &image.path, mode).await?;
+    }
     let (own, others) = split(disk, meta)?;
     for binding in others {
         let subject = Subject::File { file: image.path.clone(), through: binding.path.clone() };
@@ -133,7 +137,7 @@ fn open(path: PathBuf, looked_at: &Metadata, mode: Mode) -> Result<Image, VbdErr
 }
 
 /// The domain may have been taken down while we waited for the lock; what we bound now, nobody would release.
-async fn check_state(disk: &Disk<'_>) -> Result<(), VbdError> {
+pub(super) async fn check_state(disk: &Disk<'_>) -> Result<(), VbdError> {
     let state = disk.backend.read(STATE).await?;
     if state.as_deref().is_some_and(|state| SETTING_UP.contains(&state)) {
         return Ok(());

@@ -1,7 +1,8 @@
 //! `phy:` disks: a block device of the host as it is.
 
 use super::sharing::{self, Mode, Subject};
-use super::{DeviceNumber, Disk, VbdError};
+use super::{DeviceNumber, Disk, VbdError, uses};
+use crate::image::Key;
 use crate::lock::{BLOCK, Lock};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -20,7 +21,9 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
     }
     let (params, mode) = (params?, Mode::parse(&mode?));
     let (path, number) = resolve(disk.host.device(&params))?;
+    let key = Key::Device { number: number.raw() };
     let _lock = Lock::acquire(disk.host, BLOCK)?;
+    uses::check_image(disk, key, &path, mode).await?;
     sharing::check(disk, &Subject::Device { path }, number, mode).await?;
     Ok(disk.backend.connected(&[(PHYSICAL_DEVICE, number.to_string())]).await?)
 }
@@ -29,11 +32,13 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
 pub(super) async fn check(disk: &Disk<'_>) -> Result<(), VbdError> {
     let (params, mode) = tokio::join!(disk.backend.required_path(PARAMS), disk.backend.required(MODE));
     let (path, number) = resolve(disk.host.device(&params?))?;
-    sharing::check(disk, &Subject::Device { path }, number, Mode::parse(&mode?)).await
+    let mode = Mode::parse(&mode?);
+    uses::check_image(disk, Key::Device { number: number.raw() }, &path, mode).await?;
+    sharing::check(disk, &Subject::Device { path }, number, mode).await
 }
 
 /// The device behind a name: links followed to their end.
-fn resolve(name: PathBuf) -> Result<(PathBuf, DeviceNumber), VbdError> {
+pub(super) fn resolve(name: PathBuf) -> Result<(PathBuf, DeviceNumber), VbdError> {
     let is_link = fs::symlink_metadata(&name).is_ok_and(|meta| meta.is_symlink());
     let path = match fs::canonicalize(&name) {
         Ok(path) if is_link => path,

@@ -41,6 +41,15 @@ impl Mode {
             (true, true) => Mode::Unchecked,
         }
     }
+
+    /// The word of configurations.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Read => "r",
+            Mode::Write => "w",
+            Mode::Unchecked => "w!",
+        }
+    }
 }
 
 /// A block device's number, written in the store in hexadecimal.
@@ -56,6 +65,11 @@ impl DeviceNumber {
         DeviceNumber { major: libc::major(number), minor: libc::minor(number) }
     }
 
+    /// The number that `stat` gives.
+    pub fn raw(self) -> u64 {
+        libc::makedev(self.major, self.minor)
+    }
+
     /// Reads a `physical-device` node.
     pub fn parse(text: &str) -> Option<Self> {
         Self::parse_in(text, 16)
@@ -64,6 +78,11 @@ impl DeviceNumber {
     /// As the kernel's lists have it.
     pub(super) fn decimal(self) -> String {
         format!("{}:{}", self.major, self.minor)
+    }
+
+    /// Reads a device's number as the kernel lists it, in decimal.
+    pub fn parse_decimal(text: &str) -> Option<Self> {
+        Self::parse_in(text, 10)
     }
 
     pub(super) fn parse_in(text: &str, radix: u32) -> Option<Self> {
@@ -333,7 +352,7 @@ async fn guest_use(
 
 /// Whether `other` is the same machine as ours: itself, its next incarnation (a relocation onto the same host), or
 /// its device-model domain.
-async fn is_same_vm(backend: &Backend, other: &str) -> Result<bool, BackendError> {
+pub(super) async fn is_same_vm(backend: &Backend, other: &str) -> Result<bool, BackendError> {
     let Some(own) = backend.domid() else { return Ok(false) };
     if own == other {
         return Ok(true);

@@ -46,9 +46,10 @@ impl Packages {
     pub fn fetch(suite: Suite, cache: &Cache, progress: &dyn Progress) -> Result<Self> {
         let folder = cache.path("packages/x")?.with_file_name("");
         let lock = cache.path(&format!("{suite}/packages.lock"))?;
+        // A choice of an older list of ours lacks what is new on it.
         let is_whole = |chosen: &Vec<Package>| {
-            // Written before a package was added to the list, it lacks that one.
-            suite.userland().iter().all(|name| chosen.iter().any(|package| package.name == *name))
+            let bare = suite.bare().iter().map(|name| (*name).to_owned());
+            suite.userland().into_iter().chain(bare).all(|name| chosen.iter().any(|p| p.name == name))
         };
         if let Some(chosen) = fresh(&lock).filter(is_whole) {
             let packages = Self { chosen, folder: folder.clone() };
@@ -194,6 +195,7 @@ impl Apt {
         let listing = String::from_utf8_lossy(&cache::run(&mut command)?).into_owned();
         let mut names: Vec<String> = listing.lines().filter_map(package_of_uri).collect();
         names.retain(|name| roots.contains(name) || is_library(name));
+        names.extend(suite.bare().iter().map(|name| (*name).to_owned()));
         names.push(suite.hypervisor());
         names.push(self.kernel_package()?);
         let mut command = self.command("apt-cache");

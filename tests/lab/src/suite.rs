@@ -6,7 +6,7 @@ use std::str::FromStr;
 use anyhow::{Error, bail};
 
 /// What the hotplug scripts of Xen run is Debian's own, not busybox: `xl` is measured as people have it.
-const USERLAND: [&str; 14] = [
+const USERLAND: [&str; 15] = [
     "xen-utils-common",
     "xenstore-utils",
     "bash",
@@ -19,6 +19,7 @@ const USERLAND: [&str; 14] = [
     "mount",
     "nftables",
     "procps",
+    "qemu-utils",
     "sed",
     "util-linux",
 ];
@@ -62,6 +63,15 @@ impl Suite {
         let mut names = vec![format!("xen-utils-{xen}")];
         names.extend(USERLAND.map(String::from));
         names
+    }
+
+    /// Packages of which the lab wants one program, whose libraries come with another package: in trixie the image
+    /// server went to `qemu-utils`, before that it lay beside things that need half a desktop.
+    pub fn bare(self) -> &'static [&'static str] {
+        match self {
+            Suite::Bullseye | Suite::Bookworm => &["qemu-system-common"],
+            Suite::Trixie => &[],
+        }
     }
 
     /// The package of the hypervisor.

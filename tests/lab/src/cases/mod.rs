@@ -4,6 +4,7 @@
 //! case starts from a host without guests.
 
 mod articles;
+mod disks;
 mod footprint;
 mod guest;
 mod hotplug;
@@ -36,10 +37,11 @@ enum Needs {
     Xend,
 }
 
-const CASES: [&[Case]; 8] = [
+const CASES: [&[Case]; 9] = [
     xl::CASES,
     articles::CASES,
     refusals::CASES,
+    disks::CASES,
     restart::CASES,
     managed::CASES,
     hotplug::CASES,
@@ -107,7 +109,7 @@ rm -f /var/log/xen/console/guest-*.log";
 /// Everything that may tell why.
 const EVIDENCE: &str = "
 echo '--- xl list'; xl list
-for log in /var/log/xen/console/guest-*.log /var/log/xen/xen-hotplug.log /var/log/xen/xend*.log; do
+for log in /var/log/xen/console/guest-*.log /var/log/xen/xen-hotplug.log /var/log/xen/image-server-*.log /var/log/xen/xend*.log; do
   [ -s $log ] && echo \"--- $log\" && tail -n 60 $log
 done
 echo '--- dmesg'; dmesg | tail -n 30

@@ -8,7 +8,7 @@ use super::Tree;
 use super::modules::Modules;
 
 /// What dom0's kernel needs; `?` where a kernel may have it built in or not at all.
-const MODULES: [&str; 23] = [
+const MODULES: [&str; 24] = [
     "crc32c_generic?",
     "virtio_pci",
     "virtio_console",
@@ -24,6 +24,7 @@ const MODULES: [&str; 23] = [
     "xen_netback",
     "bridge",
     "loop",
+    "nbd",
     "tun",
     "dummy",
     "veth",
@@ -35,7 +36,7 @@ const MODULES: [&str; 23] = [
 ];
 
 /// Parts of packages that no program of the lab reads.
-const SKIPPED: [&str; 14] = [
+const SKIPPED: [&str; 21] = [
     "usr/share/doc",
     "usr/share/man",
     "usr/share/info",
@@ -50,6 +51,13 @@ const SKIPPED: [&str; 14] = [
     "lib/systemd",
     "usr/lib/udev",
     "lib/udev",
+    "usr/bin/qemu-io",
+    "usr/bin/qemu-nbd",
+    "usr/bin/qemu-pr-helper",
+    "usr/lib/qemu",
+    "usr/lib/x86_64-linux-gnu/qemu",
+    "usr/share/qemu",
+    "usr/share/glib-2.0",
 ];
 
 /// Puts dom0 together from unpacked packages.

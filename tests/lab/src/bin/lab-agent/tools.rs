@@ -85,9 +85,26 @@ fn facts() -> io::Result<ExitCode> {
             println!("loop {name} {}", file.trim());
         }
     }
+    for name in names("/sys/block").into_iter().filter(|name| name.starts_with("nbd")) {
+        if Path::new(&format!("/sys/block/{name}/pid")).exists() {
+            let mark = fs::read_to_string(format!("/sys/block/{name}/backend")).unwrap_or_default();
+            println!("nbd {name} {}", mark.trim());
+        }
+    }
+    for folder in ["/run/xend/disks", "/var/log/xen"] {
+        for name in names(folder)
+            .into_iter()
+            .filter(|name| folder.ends_with("disks") || name.starts_with("image-server"))
+        {
+            println!("disk {folder}/{name}");
+        }
+    }
     let (mut fds, mut rss) = (0, 0);
     for process in names("/proc").into_iter().filter(|name| name.parse::<u32>().is_ok()) {
         let read = |file: &str| fs::read_to_string(format!("/proc/{process}/{file}")).unwrap_or_default();
+        if read("comm").starts_with("qemu-storage") {
+            println!("server {process}");
+        }
         if read("comm").trim() == "xend" {
             fds += names(&format!("/proc/{process}/fd")).len();
             let status = read("status");

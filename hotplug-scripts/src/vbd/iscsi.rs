@@ -1,0 +1,207 @@
+//! `iscsi:iqn=IQN;portal=ADDRESS:PORT[;multipath=y]` disks, by the programs of open-iscsi; commas will do, too.
+//!
+//! ```text
+//! add     record -> discovery -> log in -> wait for the device -> lock -> who else has it? -> node,
+//!         physical-device, hotplug-status in one transaction
+//! remove  log out of the session that the record names -> folder of the disk
+//! ```
+
+use super::sharing::{self, Subject};
+use super::{Disk, Mode, VbdError, attached, phy};
+use crate::image_server::{self, Record};
+use crate::lock::{BLOCK, Lock};
+use crate::program::{self, ProgramError};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::Instant;
+use xenstore::paths::node::vbd::{MODE, NODE, PARAMS, PHYSICAL_DEVICE};
+
+const PROGRAM: &str = "iscsiadm";
+/// How long the program may take for one of its works.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(40);
+/// How long the kernel may take to find the disk behind a session.
+const DEVICE_LIMIT: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// What iscsiadm ends with when there is no such record, or no session.
+const NO_RECORD: i32 = 21;
+const NO_SESSION: i32 = 2;
+
+/// A disk of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Target {
+    iqn: String,
+    portal: String,
+    multipath: Paths,
+}
+
+/// Whether several ways lead to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Paths {
+    One,
+    Several,
+}
+
+/// Opens a session and tells the backend the disk's number.
+pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
+    let (params, mode, number) = tokio::join!(
+        disk.backend.required(PARAMS),
+        disk.backend.required(MODE),
+        disk.backend.read(PHYSICAL_DEVICE)
+    );
+    let (params, mode) = (params?, Mode::parse(&mode?));
+    let target = Target::parse(&params).ok_or(VbdError::IscsiTarget { params })?;
+    let record = attached::record(disk);
+    if number?.is_some() && record.as_ref().is_some_and(|record| target.is_session_of(record)) {
+        return Ok(disk.backend.connected(&[]).await?);
+    }
+    if record.is_some() {
+        remove(disk).await?;
+    }
+    if is_open(&target).await? {
+        return Err(VbdError::IscsiOpen { iqn: target.iqn });
+    }
+    let done = connect(disk, &target, mode).await;
+    if done.is_err() {
+        remove(disk).await?;
+    }
+    done
+}
+
+/// Ends the session that was opened for this disk. None there is fine.
+pub(super) async fn remove(disk: &Disk<'_>) -> Result<(), VbdError> {
+    if let Some((iqn, portal)) = attached::record(disk).and_then(|record| record.session) {
+        disk.faults.reach("log out of the target")?;
+        match iscsiadm(&["-m", "node", "-T", &iqn, "-p", &portal, "--logout"]).await {
+            Err(VbdError::Iscsi(ProgramError::Failed { code: Some(NO_RECORD | NO_SESSION), .. })) => {}
+            ended => drop(ended?),
+        }
+    }
+    attached::release(disk)
+}
+
+async fn connect(disk: &Disk<'_>, target: &Target, mode: Mode) -> Result<(), VbdError> {
+    let folder = image_server::folder(disk.host, &disk.name()?);
+    let session = Some((target.iqn.clone(), target.portal.clone()));
+    disk.faults.reach("write down the session")?;
+    let written = Record { session, ..Record::default() }.write(&folder);
+    written.map_err(|source| VbdError::File { verb: "write", path: folder, source })?;
+    disk.faults.reach("discover the target")?;
+    iscsiadm(&["-m", "discovery", "-t", "sendtargets", "-p", &target.portal]).await?;
+    disk.faults.reach("log in to the target")?;
+    iscsiadm(&["-m", "node", "-T", &target.iqn, "-p", &target.portal, "--login"]).await?;
+    let path = device(disk, target).await?;
+    let (path, number) = phy::resolve(path)?;
+    let _lock = Lock::acquire(disk.host, BLOCK)?;
+    super::file::check_state(disk).await?;
+    sharing::check(disk, &Subject::Device { path: path.clone() }, number, mode).await?;
+    disk.faults.reach("tell the backend")?;
+    let nodes = [(NODE, path.display().to_string()), (PHYSICAL_DEVICE, number.to_string())];
+    Ok(disk.backend.connected(&nodes).await?)
+}
+
+async fn is_open(target: &Target) -> Result<bool, VbdError> {
+    match iscsiadm(&["-m", "session"]).await {
+        Ok(said) => Ok(said.split_whitespace().any(|word| word == target.iqn)),
+        // Its way to say that there is none at all.
+        Err(VbdError::Iscsi(ProgramError::Failed { code: Some(NO_RECORD), .. })) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn iscsiadm(words: &[&str]) -> Result<String, VbdError> {
+    match program::run(PROGRAM, words, PROGRAM_LIMIT).await {
+        Err(ProgramError::Start { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(VbdError::NoIscsi)
+        }
+        said => Ok(said?),
+    }
+}
+
+/// The block device of the target's first unit, once the kernel and udev have made it.
+async fn device(disk: &Disk<'_>, target: &Target) -> Result<PathBuf, VbdError> {
+    let deadline = Instant::now() + DEVICE_LIMIT;
+    loop {
+        let found = by_path(disk, target).and_then(|path| match target.multipath {
+            Paths::One => Some(path),
+            Paths::Several => mapped(disk, &path),
+        });
+        match found {
+            Some(path) => return Ok(path),
+            None if Instant::now() >= deadline => {
+                return Err(VbdError::NoIscsiDevice { iqn: target.iqn.clone(), limit: DEVICE_LIMIT });
+            }
+            None => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+fn by_path(disk: &Disk<'_>, target: &Target) -> Option<PathBuf> {
+    let end = format!("{}-lun-0", target.iqn);
+    let mut entries = fs::read_dir(disk.host.path("/dev/disk/by-path")).ok()?.flatten();
+    entries.find(|entry| entry.file_name().to_string_lossy().ends_with(&end)).map(|entry| entry.path())
+}
+
+/// The device that multipathd made over the disk.
+fn mapped(disk: &Disk<'_>, path: &std::path::Path) -> Option<PathBuf> {
+    let plain = fs::canonicalize(path).ok()?;
+    let name = plain.file_name()?.to_str()?;
+    let mut holders = fs::read_dir(disk.host.path(format!("/sys/block/{name}/holders"))).ok()?.flatten();
+    let holder = holders.find_map(|entry| entry.file_name().into_string().ok())?;
+    let name = fs::read_to_string(disk.host.path(format!("/sys/block/{holder}/dm/name"))).ok()?;
+    Some(disk.host.path("/dev/mapper").join(name.trim()))
+}
+
+impl Target {
+    fn parse(params: &str) -> Option<Self> {
+        let (mut iqn, mut portal, mut multipath) = (None, None, Paths::One);
+        // A comma ends the source in a domain file; a semicolon does not.
+        for pair in params.split([',', ';']) {
+            match pair.split_once('=')? {
+                ("iqn", value) => iqn = Some(value),
+                ("portal", value) => portal = Some(value),
+                ("multipath", "y") => multipath = Paths::Several,
+                ("multipath", "n") => {}
+                _ => return None,
+            }
+        }
+        // They become words of a program, and a line of a record.
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-:_[]%".contains(&byte);
+        let is_word = |word: &&str| {
+            !word.is_empty() && word.len() < 256 && !word.starts_with('-') && word.bytes().all(fits)
+        };
+        let (iqn, portal) = (iqn.filter(is_word)?.to_owned(), portal.filter(is_word)?.to_owned());
+        Some(Target { iqn, portal, multipath })
+    }
+
+    fn is_session_of(&self, record: &Record) -> bool {
+        record.session.as_ref().is_some_and(|(iqn, portal)| *iqn == self.iqn && *portal == self.portal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_named_by_its_iqn_and_portal() {
+        let target =
+            Target::parse("iqn=iqn.2001-04.com.example:a,portal=192.0.2.1:3260,multipath=y").unwrap();
+        assert_eq!(target.iqn, "iqn.2001-04.com.example:a");
+        assert_eq!((target.portal.as_str(), target.multipath), ("192.0.2.1:3260", Paths::Several));
+        assert_eq!(Target::parse("portal=[2001:db8::1]:3260;iqn=a").unwrap().multipath, Paths::One);
+        for bad in [
+            "",
+            "iqn.x",
+            "iqn=a",
+            "portal=b",
+            "iqn=,portal=b",
+            "iqn=-T,portal=b",
+            "iqn=a b,portal=c",
+            "iqn=a,portal=b,x=y",
+            "iqn=a\nserver,portal=b",
+        ] {
+            assert_eq!(Target::parse(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Disks of every kind: what the guest writes is on the host what it wrote, shared only as far as that is safe, and
+//! nothing is left of a disk that is gone or was refused.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::footprint::Footprint;
+use super::guest::{BOOT, Guest, SOON, hears, refused, start_xend};
+use super::{Case, Needs};
+use crate::Host;
+use crate::screen::Screen;
+
+pub(super) const CASES: &[Case] = &[
+    Case { name: "six_kinds_of_disks_keep_what_a_guest_writes", needs: Needs::Xend, run: six_kinds },
+    Case { name: "an_image_is_shared_by_readers_only", needs: Needs::Xend, run: sharing },
+    Case { name: "bad_disks_are_refused", needs: Needs::Xend, run: bad_disks },
+    Case { name: "an_image_server_that_is_killed_leaves_nothing", needs: Needs::Xend, run: killed_server },
+];
+
+/// Each kind with its letter in the guest, and where dom0 reads it: a program that writes its first MiB to standard
+/// output.
+const KINDS: [(char, &str, &str); 6] = [
+    ('b', "phy:/dev/vdb", "dd if=/dev/vdb bs=1M count=1 iflag=direct"),
+    ('c', "file:/srv/disks/file.img", "head -c 1M /srv/disks/file.img"),
+    ('d', "tap:aio:/srv/disks/raw.img", "head -c 1M /srv/disks/raw.img"),
+    ('e', "tap:tapdisk:qcow2:/srv/disks/top.qcow2", "raw qcow2 /srv/disks/top.qcow2"),
+    ('f', "tap2:vhd:/srv/disks/disk.vhd", "raw vpc /srv/disks/disk.vhd"),
+    ('g', "nbd:127.0.0.1:10809/far", "head -c 1M /srv/disks/far.img"),
+];
+
+/// Images of 4 MiB, one of them on a base that has something in it, and a server on the network.
+const MAKE: &str = "
+mkdir -p /srv/disks && cd /srv/disks
+for name in file raw far; do truncate -s 4M $name.img; done
+[ -e base.img ] || yes base | head -c 4M > base.img
+[ -e top.qcow2 ] || qemu-img create -q -f qcow2 -b base.img -F raw top.qcow2
+[ -e disk.vhd ] || qemu-img create -q -f vpc -o force_size=on disk.vhd 4M
+if ! grep -q far.server /proc/[0-9]*/cmdline; then
+  qemu-storage-daemon --chardev null,id=far.server --nbd-server addr.type=inet,addr.host=127.0.0.1,addr.port=10809 \\
+    --blockdev driver=file,node-name=far,filename=/srv/disks/far.img \\
+    --export type=nbd,id=far,node-name=far,name=far,writable=on < /dev/null > /dev/null 2>&1 &
+fi
+for _ in $(seq 600); do grep -q ':2A39 ' /proc/net/tcp && break; sleep 0.1; done";
+
+/// The first MiB of an image in a format of its own.
+const RAW: &str =
+    "raw() { qemu-img convert -f $1 -O raw $2 /srv/disks/raw.tmp && head -c 1M /srv/disks/raw.tmp; }";
+
+/// Writes a MiB to each disk, where it is told to, and says what is there.
+const LOOK: &str = "echo 3 > /proc/sys/vm/drop_caches; for d in b c d e f g; do echo SUM $d $(dd if=/dev/xvd$d \
+                    bs=4k count=256 2>/dev/null | sha256sum); done; echo look $((40 + 2))\n";
+const WRITE: &str = "for d in b c d e f g; do dd if=/dev/urandom of=/dev/xvd$d bs=4k count=256 2>/dev/null; done; \
+                     sync; echo wrote $((40 + 2))\n";
+
+fn with_disks(name: &'static str, disks: String) -> Guest {
+    Guest { disk: disks.leak(), ..Guest::new(name) }
+}
+
+fn six_kinds(host: &Host) -> Result<()> {
+    host.must(MAKE)?;
+    start_xend(host)?;
+    let mut disks = "'phy:/dev/vda,xvda1,w'".to_owned();
+    for (letter, source, _) in KINDS {
+        disks += &format!(", '{source},xvd{letter},w'");
+    }
+    let guest = with_disks("disks1", disks);
+    guest.install(host)?;
+    host.must(&format!("rm -f {}", guest.log()))?;
+    let before = Footprint::of(host)?;
+    let base = host.must("sha256sum < /srv/disks/base.img")?;
+    let written = life(host, &guest, 1, true)?;
+    ensure!(written.len() == KINDS.len(), "the guest sees {written:?}");
+    before.must_return(host).context("after the first life")?;
+    for (letter, source, read) in KINDS {
+        let sum = host.must(&format!("{RAW}\n{read} 2> /dev/null | sha256sum"))?;
+        let (here, there) = (sum.split(' ').next(), written.get(&letter).map(String::as_str));
+        ensure!(here == there, "{source}: dom0 reads {here:?}, the guest wrote {there:?}");
+    }
+    ensure!(host.must("sha256sum < /srv/disks/base.img")? == base, "the base of the qcow2 image was written");
+    let read = life(host, &guest, 2, false)?;
+    ensure!(read == written, "the second life reads {read:?}, the first wrote {written:?}");
+    before.must_return(host).context("after the second life")?;
+    Ok(())
+}
+
+/// From `xm create` to `xm shutdown`; what the guest reads on its disks, by letter.
+fn life(host: &Host, guest: &Guest, number: usize, writes: bool) -> Result<BTreeMap<char, String>> {
+    let name = guest.name;
+    host.must_within(&format!("cd /root && xm create {name}.cfg"), SOON)?;
+    hears(host, name, "MARK host debian1 up", number)?;
+    let mut screen = Screen::open(host, &format!("xm console {name}"))?;
+    screen.send("\n")?;
+    screen.expect("login:", BOOT)?;
+    screen.send("root\n")?;
+    screen.expect("# ", SOON)?;
+    if writes {
+        screen.send(WRITE)?;
+        screen.expect("wrote 42", BOOT)?;
+    }
+    screen.send(LOOK)?;
+    let said = screen.expect("look 42", BOOT)?;
+    screen.send("\x1d")?;
+    screen.end(Duration::from_secs(120))?;
+    host.must_within(&format!("xm shutdown -w {name}"), BOOT)?;
+    let sum = |line: &str| {
+        let mut words = line.trim().strip_prefix("SUM ")?.split(' ');
+        let letter = words.next()?.chars().next()?;
+        let sum = words.next().filter(|sum| sum.len() == 64)?;
+        Some((letter, sum.to_owned()))
+    };
+    Ok(said.lines().filter_map(sum).collect())
+}
+
+fn sharing(host: &Host) -> Result<()> {
+    host.must(MAKE)?;
+    start_xend(host)?;
+    let disk = |source: &str, mode: &str| format!("'{source},xvdb,{mode}'");
+    let before = Footprint::of(host)?;
+    let image = "tap:qcow2:/srv/disks/top.qcow2";
+    let guests = [
+        with_disks("reader1", disk(image, "r")),
+        with_disks("reader2", disk(image, "r")),
+        with_disks("writer1", disk(image, "w")),
+        with_disks("writer2", disk("file:/srv/disks/base.img", "w")),
+        with_disks("reader3", disk("tap:aio:/srv/disks/base.img", "r")),
+    ];
+    for guest in &guests {
+        guest.install(host)?;
+    }
+    let [one, two, writer, writer_of_base, reader_of_base] = &guests;
+    for guest in [one, two, reader_of_base] {
+        host.must_within(&format!("cd /root && xm create -p {}.cfg", guest.name), SOON)?;
+    }
+    let with_readers = Footprint::of(host)?;
+    for (guest, file) in [(writer, "top.qcow2"), (writer_of_base, "base.img")] {
+        let create = format!("cd /root && xm create {}.cfg", guest.name);
+        let output = host.run_within(&create, SOON)?;
+        let text = format!("/srv/disks/{file} already in use by other domain");
+        let is_named = output.stderr.contains("(reader1) has it read-only")
+            || output.stderr.contains("(reader2) has it read-only")
+            || output.stderr.contains("(reader3) has it read-only");
+        ensure!(output.status == 1 && output.stderr.contains(&text) && is_named, "{create}: {output:?}");
+        with_readers.must_return(host)?;
+    }
+    for guest in [one, two, reader_of_base] {
+        host.must_within(&format!("xm destroy {}", guest.name), SOON)?;
+    }
+    before.must_return(host)?;
+    // The other way round: nobody reads what one writes.
+    host.must_within("cd /root && xm create -p writer1.cfg", SOON)?;
+    refused(host, "cd /root && xm create reader1.cfg", 1, "(writer1) has it read-write")?;
+    host.must_within("xm destroy writer1", SOON)?;
+    before.must_return(host)?;
+    Ok(())
+}
+
+fn bad_disks(host: &Host) -> Result<()> {
+    host.must(MAKE)?;
+    host.must(
+        "cd /srv/disks && rm -f gone.qcow2 one.qcow2 two.qcow2
+         qemu-img create -q -u -f qcow2 -b nothing.img -F raw gone.qcow2 4M
+         qemu-img create -q -u -f qcow2 -b two.qcow2 -F qcow2 one.qcow2 4M
+         qemu-img create -q -u -f qcow2 -b one.qcow2 -F qcow2 two.qcow2 4M",
+    )?;
+    start_xend(host)?;
+    let before = Footprint::of(host)?;
+    for (name, disk, words) in [
+        ("bad1", "tap:qcow2:/srv/disks/gone.qcow2,xvdb,w", "nothing.img does not exist."),
+        (
+            "bad2",
+            "tap:qcow2:/srv/disks/one.qcow2,xvdb,w",
+            "backing files of /srv/disks/one.qcow2 form a loop",
+        ),
+        ("bad3", "tap:vhd:/srv/disks/top.qcow2,xvdb,w", "it is a qcow2 image"),
+        ("bad4", "tap:bogus:/srv/disks/top.qcow2,xvdb,w", "tap:bogus not a valid disk type"),
+        ("bad5", "phy:/dev/vdc,xvdb,w", "is mounted in the privileged domain"),
+        ("bad6", "tap:aio:/dev/vdc,xvdb,w", "is mounted in the privileged domain"),
+        ("bad7", "nbd:127.0.0.1:1,xvdb,w", "cannot connect to 127.0.0.1:1"),
+        ("bad8", "nbd:127.0.0.1:10809/none,xvdb,w", "no export"),
+        ("bad9", "iscsi:iqn=iqn.a;portal=127.0.0.1:3260,xvdb,w", "(Debian: package open-iscsi)"),
+        ("bad10", "enbd:127.0.0.1:1,xvdb,w", "Block device type \"enbd\" is invalid."),
+    ] {
+        let guest = with_disks(name, format!("'{disk}'"));
+        guest.install(host)?;
+        refused(host, &format!("cd /root && xm create {name}.cfg"), 1, words)?;
+        before.must_return(host).with_context(|| format!("after the refusal of {disk}"))?;
+    }
+    Ok(())
+}
+
+/// The guest has a broken disk then; the host has nothing of it when the guest has gone.
+fn killed_server(host: &Host) -> Result<()> {
+    host.must(MAKE)?;
+    start_xend(host)?;
+    let before = Footprint::of(host)?;
+    let guest = with_disks("broken", "'tap:qcow2:/srv/disks/top.qcow2,xvdb,w'".to_owned());
+    guest.install(host)?;
+    host.must_within("cd /root && xm create -p broken.cfg", SOON)?;
+    host.must("kill -9 $(awk '/^server/ { print $2 }' /run/xend/disks/*/record)")?;
+    host.must_within("xm destroy broken", SOON)?;
+    before.must_return(host)?;
+    host.must_within("cd /root && xm create -p broken.cfg && xm destroy broken", SOON)?;
+    before.must_return(host)?;
+    Ok(())
+}
