@@ -11,6 +11,11 @@ use xenstore::paths;
 /// The script's name.
 pub const NAME: &str = "xen-hotplug-cleanup";
 
+/// Whether the device is a disk: what serves it must not outlive the last trace of it in the store.
+pub fn is_disk(backend: &Backend) -> bool {
+    backend.path().rsplit('/').nth(2) == Some("vbd")
+}
+
 /// Removes frontend, backend, error report and the entry in the domain's table of devices.
 pub async fn run(host: &Host, backend: &Backend) -> Result<(), BackendError> {
     let parts: Vec<&str> = backend.path().rsplit('/').take(3).collect();

@@ -120,7 +120,13 @@ async fn run_for_device(call: &Invocation, host: &Host, log: &Log) -> Result<(),
         Ok(Script::Vif(wiring, command)) => {
             vif::run((wiring, command), call, host, &backend, log).await.map_err(Failure::from)
         }
-        Ok(Script::Cleanup) => cleanup::run(host, &backend).await.map_err(Failure::from),
+        Ok(Script::Cleanup) => {
+            let given_back = match cleanup::is_disk(&backend) {
+                true => vbd::give_back(&Disk::new(call, host, &backend, log)).await,
+                false => Ok(()),
+            };
+            cleanup::run(host, &backend).await.map_err(Failure::from).and(given_back.map_err(Failure::from))
+        }
         Err(failure) => Err(failure),
     };
     if let Err(failure) = &result

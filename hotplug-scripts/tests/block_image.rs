@@ -377,4 +377,8 @@ fn a_disk_whose_tree_is_gone_is_removed_by_its_record() {
     drop((stream, chain));
     assert_eq!(lab.stage.run(&["block", "remove"], &lab.device).code, Some(0), "{}", lab.stage.log());
     lab.is_clean();
+    let chain = Chain::open(&lab.image("disk.vhd", "-f vpc"), Format::Vhd, Access::Write).unwrap();
+    drop(lab.serve(&chain, Mode::Write));
+    assert_eq!(lab.stage.run(&["xen-hotplug-cleanup"], &lab.device).code, Some(0), "{}", lab.stage.log());
+    lab.is_clean();
 }

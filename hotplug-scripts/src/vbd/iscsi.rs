@@ -8,6 +8,7 @@
 
 use super::sharing::{self, Subject};
 use super::{Disk, Mode, VbdError, attached, phy};
+use crate::host::is_executable;
 use crate::image_server::{self, Record};
 use crate::lock::{BLOCK, Lock};
 use crate::program::{self, ProgramError};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use xenstore::paths::node::vbd::{MODE, NODE, PARAMS, PHYSICAL_DEVICE};
 
 const PROGRAM: &str = "iscsiadm";
+const FOLDERS: [&str; 3] = ["/usr/sbin", "/sbin", "/usr/bin"];
 /// How long the program may take for one of its works.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(40);
 /// How long the kernel may take to find the disk behind a session.
@@ -58,7 +60,7 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
     if record.is_some() {
         remove(disk).await?;
     }
-    if is_open(&target).await? {
+    if is_open(disk, &target).await? {
         return Err(VbdError::IscsiOpen { iqn: target.iqn });
     }
     let done = connect(disk, &target, mode).await;
@@ -72,7 +74,7 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
 pub(super) async fn remove(disk: &Disk<'_>) -> Result<(), VbdError> {
     if let Some((iqn, portal)) = attached::record(disk).and_then(|record| record.session) {
         disk.faults.reach("log out of the target")?;
-        match iscsiadm(&["-m", "node", "-T", &iqn, "-p", &portal, "--logout"]).await {
+        match iscsiadm(disk, &["-m", "node", "-T", &iqn, "-p", &portal, "--logout"]).await {
             Err(VbdError::Iscsi(ProgramError::Failed { code: Some(NO_RECORD | NO_SESSION), .. })) => {}
             ended => drop(ended?),
         }
@@ -87,9 +89,9 @@ async fn connect(disk: &Disk<'_>, target: &Target, mode: Mode) -> Result<(), Vbd
     let written = Record { session, ..Record::default() }.write(&folder);
     written.map_err(|source| VbdError::File { verb: "write", path: folder, source })?;
     disk.faults.reach("discover the target")?;
-    iscsiadm(&["-m", "discovery", "-t", "sendtargets", "-p", &target.portal]).await?;
+    iscsiadm(disk, &["-m", "discovery", "-t", "sendtargets", "-p", &target.portal]).await?;
     disk.faults.reach("log in to the target")?;
-    iscsiadm(&["-m", "node", "-T", &target.iqn, "-p", &target.portal, "--login"]).await?;
+    iscsiadm(disk, &["-m", "node", "-T", &target.iqn, "-p", &target.portal, "--login"]).await?;
     let path = device(disk, target).await?;
     let (path, number) = phy::resolve(path)?;
     let _lock = Lock::acquire(disk.host, BLOCK)?;
@@ -100,8 +102,8 @@ async fn connect(disk: &Disk<'_>, target: &Target, mode: Mode) -> Result<(), Vbd
     Ok(disk.backend.connected(&nodes).await?)
 }
 
-async fn is_open(target: &Target) -> Result<bool, VbdError> {
-    match iscsiadm(&["-m", "session"]).await {
+async fn is_open(disk: &Disk<'_>, target: &Target) -> Result<bool, VbdError> {
+    match iscsiadm(disk, &["-m", "session"]).await {
         Ok(said) => Ok(said.split_whitespace().any(|word| word == target.iqn)),
         // Its way to say that there is none at all.
         Err(VbdError::Iscsi(ProgramError::Failed { code: Some(NO_RECORD), .. })) => Ok(false),
@@ -109,13 +111,10 @@ async fn is_open(target: &Target) -> Result<bool, VbdError> {
     }
 }
 
-async fn iscsiadm(words: &[&str]) -> Result<String, VbdError> {
-    match program::run(PROGRAM, words, PROGRAM_LIMIT).await {
-        Err(ProgramError::Start { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            Err(VbdError::NoIscsi)
-        }
-        said => Ok(said?),
-    }
+async fn iscsiadm(disk: &Disk<'_>, words: &[&str]) -> Result<String, VbdError> {
+    let places = FOLDERS.map(|folder| disk.host.path(folder).join(PROGRAM));
+    let program = places.iter().find(|path| is_executable(path)).and_then(|path| path.to_str());
+    Ok(program::run(program.ok_or(VbdError::NoIscsi)?, words, PROGRAM_LIMIT).await?)
 }
 
 /// The block device of the target's first unit, once the kernel and udev have made it.

@@ -131,15 +131,18 @@ pub(crate) async fn run(command: Command, call: &Invocation, disk: &Disk<'_>) ->
         // The original went looking for a script `block-MISSING` and said nothing.
         (Command::Add, None) => Err(backend.unreadable(TYPE).into()),
         // A medium may have been taken out since, and a tree deleted: tag and record still tell what is ours.
-        (Command::Remove, Some("phy" | "" | "file" | "tap" | "tap2") | None) => {
-            let released = iscsi::remove(disk).await;
-            file::remove(disk).await.and(released)
-        }
+        (Command::Remove, Some("phy" | "" | "file" | "tap" | "tap2") | None) => give_back(disk).await,
         (Command::Remove, Some(kind)) => {
             iscsi::remove(disk).await?;
             helper::run(disk, kind, call, command)
         }
     }
+}
+
+/// Gives back whatever was taken for the disk, of which kind it ever was. Each part is tried.
+pub(crate) async fn give_back(disk: &Disk<'_>) -> Result<(), VbdError> {
+    let released = iscsi::remove(disk).await;
+    file::remove(disk).await.and(released)
 }
 
 /// Does `command` for a disk of the one type that the script is for.
