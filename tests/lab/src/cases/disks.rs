@@ -37,8 +37,8 @@ for name in file raw far; do truncate -s 4M $name.img; done
 [ -e base.img ] || yes base | head -c 4M > base.img
 [ -e top.qcow2 ] || qemu-img create -q -f qcow2 -b base.img -F raw top.qcow2
 [ -e disk.vhd ] || qemu-img create -q -f vpc -o force_size=on disk.vhd 4M
-if ! grep -q far.server /proc/[0-9]*/cmdline; then
-  qemu-storage-daemon --chardev null,id=far.server --nbd-server addr.type=inet,addr.host=127.0.0.1,addr.port=10809 \\
+if ! grep -q ':2A39 ' /proc/net/tcp; then
+  qemu-storage-daemon --nbd-server addr.type=inet,addr.host=127.0.0.1,addr.port=10809 \\
     --blockdev driver=file,node-name=far,filename=/srv/disks/far.img \\
     --export type=nbd,id=far,node-name=far,name=far,writable=on < /dev/null > /dev/null 2>&1 &
 fi
@@ -69,16 +69,16 @@ fn six_kinds(host: &Host) -> Result<()> {
     guest.install(host)?;
     host.must(&format!("rm -f {}", guest.log()))?;
     let before = Footprint::of(host)?;
-    let base = host.must("sha256sum < /srv/disks/base.img")?;
+    let base = host.must("busybox sha256sum < /srv/disks/base.img")?;
     let written = life(host, &guest, 1, true)?;
     ensure!(written.len() == KINDS.len(), "the guest sees {written:?}");
     before.must_return(host).context("after the first life")?;
     for (letter, source, read) in KINDS {
-        let sum = host.must(&format!("{RAW}\n{read} 2> /dev/null | sha256sum"))?;
+        let sum = host.must(&format!("{RAW}\n{read} 2> /dev/null | busybox sha256sum"))?;
         let (here, there) = (sum.split(' ').next(), written.get(&letter).map(String::as_str));
         ensure!(here == there, "{source}: dom0 reads {here:?}, the guest wrote {there:?}");
     }
-    ensure!(host.must("sha256sum < /srv/disks/base.img")? == base, "the base of the qcow2 image was written");
+    ensure!(host.must("busybox sha256sum < /srv/disks/base.img")? == base, "the base of the qcow2 image was written");
     let read = life(host, &guest, 2, false)?;
     ensure!(read == written, "the second life reads {read:?}, the first wrote {written:?}");
     before.must_return(host).context("after the second life")?;
