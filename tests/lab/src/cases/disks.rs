@@ -78,7 +78,10 @@ fn six_kinds(host: &Host) -> Result<()> {
         let (here, there) = (sum.split(' ').next(), written.get(&letter).map(String::as_str));
         ensure!(here == there, "{source}: dom0 reads {here:?}, the guest wrote {there:?}");
     }
-    ensure!(host.must("busybox sha256sum < /srv/disks/base.img")? == base, "the base of the qcow2 image was written");
+    ensure!(
+        host.must("busybox sha256sum < /srv/disks/base.img")? == base,
+        "the base of the qcow2 image was written"
+    );
     let read = life(host, &guest, 2, false)?;
     ensure!(read == written, "the second life reads {read:?}, the first wrote {written:?}");
     before.must_return(host).context("after the second life")?;
