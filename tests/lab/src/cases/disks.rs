@@ -180,7 +180,7 @@ fn bad_disks(host: &Host) -> Result<()> {
         ("bad7", "nbd:127.0.0.1:1,xvdb,w", "cannot connect to 127.0.0.1:1"),
         ("bad8", "nbd:127.0.0.1:10809/none,xvdb,w", "no export"),
         ("bad9", "iscsi:iqn=iqn.a;portal=127.0.0.1:3260,xvdb,w", "(Debian: package open-iscsi)"),
-        ("bad10", "enbd:127.0.0.1:1,xvdb,w", "Block device type \"enbd\" is invalid."),
+        ("bad10", "nosuch:127.0.0.1:1,xvdb,w", "Block device type \"nosuch\" is invalid."),
     ] {
         let guest = with_disks(name, format!("'{disk}'"));
         guest.install(host)?;
