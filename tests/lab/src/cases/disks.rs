@@ -185,8 +185,8 @@ fn bad_disks(host: &Host) -> Result<()> {
         let guest = with_disks(name, format!("'{disk}'"));
         guest.install(host)?;
         refused(host, &format!("cd /root && xm create {name}.cfg"), 1, words)?;
-        before.must_return(host).with_context(|| format!("after the refusal of {disk}"))?;
     }
+    before.must_return(host).context("after all these refusals")?;
     Ok(())
 }
 
