@@ -276,6 +276,89 @@ fn the_stored_configuration_of_a_managed_domain_follows() {
     assert!(!stored().contains("b.img") && !stored().contains("00:16:3e:00:00:09"));
 }
 
+/// What the only stored configuration says.
+fn stored(host: &Host) -> String {
+    let folder = fs::read_dir(host.places.managed_domains()).unwrap().next().unwrap().unwrap().path();
+    fs::read_to_string(folder.join("config.sxp")).unwrap()
+}
+
+/// A managed domain that runs and keeps its devices for so long after it was asked for one.
+fn start_managed(host: &Host, daemon: &Daemon, keeps_ms: u32) -> u16 {
+    let config = config(host).args(&format!("sim.lets_go_after={keeps_ms}"));
+    daemon.call("xend.domain.new", &[config.tree()]).unwrap();
+    daemon.call("xend.domain.start", &["vm1".into(), Sxp::Bool(false)]).unwrap();
+    let domid = host.domid_of("vm1").unwrap();
+    daemon.devices_connect(host, domid, 2);
+    domid
+}
+
+#[test]
+fn what_goes_while_no_daemon_looks_goes_from_the_stored_configuration_too() {
+    let host = Host::new();
+    let daemon = host.daemon_with(in_use(Duration::from_millis(50)));
+    let domid = start_managed(&host, &daemon, 400);
+    detach(&daemon, "vbd", "xvda", Sxp::Nil).unwrap_err();
+    assert!(stored(&host).contains("a.img"));
+    daemon.kill();
+    let state = format!("{}/state", paths::frontend(domid, "vbd", 51712));
+    eventually("the guest lets go", || (host.node(&state).as_deref() == Some("6")).then_some(()));
+    let daemon = host.daemon();
+    eventually("it goes", || forms(&daemon, "vbd").is_empty().then_some(()));
+    eventually("it is not stored", || (!stored(&host).contains("a.img")).then_some(()));
+}
+
+#[test]
+fn a_device_that_was_to_go_does_not_come_back_with_a_reboot_or_a_start() {
+    let host = Host::new();
+    let daemon = host.daemon_with(in_use(Duration::from_millis(50)));
+    let old = start_managed(&host, &daemon, 600_000);
+    detach(&daemon, "vbd", "xvda", Sxp::Nil).unwrap_err();
+    host.guest_ends(old, hypervisor::ShutdownCode::Reboot);
+    let domid = eventually("it comes again", || host.domid_of("vm1").filter(|domid| *domid != old));
+    daemon.devices_connect(&host, domid, 1);
+    assert!(!stored(&host).contains("a.img"));
+    // The same when it ends instead.
+    detach(&daemon, "vif", "0", Sxp::Nil).unwrap_err();
+    daemon.destroy("vm1");
+    assert!(!stored(&host).contains("xenbr0"), "{}", stored(&host));
+}
+
+#[test]
+fn a_drive_that_waits_for_another_medium_can_be_taken_away() {
+    let host = Host::new();
+    let daemon = host.daemon_with(in_use(Duration::from_millis(50)));
+    let (one, two) = (host.disk("one.iso"), host.disk("two.iso"));
+    let drive = format!("(device (vbd (uname 'file:{one}') (dev xvdc:cdrom) (mode r)))");
+    let config = config(&host).with(&drive).args("sim.lets_go_after=1000");
+    let domid = daemon.start_domain(&config, "vm1");
+    daemon.devices_connect(&host, domid, 3);
+    let medium = format!("(vbd (uname 'file:{two}') (dev xvdc:cdrom) (mode r))");
+    change(&daemon, &medium).unwrap_err();
+    detach(&daemon, "vbd", "xvdc", Sxp::Nil).unwrap_err();
+    assert_eq!(change(&daemon, &medium).unwrap_err().text, "Device 51744 not connected");
+    eventually("it goes", || (forms(&daemon, "vbd").len() == 1).then_some(()));
+    assert_eq!(numbers(&daemon, "vbd"), ["51712"]);
+}
+
+#[test]
+fn a_guest_that_is_to_let_go_can_be_let_on_or_asked_to_end_meanwhile() {
+    let host = Host::new();
+    let daemon = host.daemon();
+    let domid = start(&host, &daemon);
+    daemon.ask("xend.domain.pause", "vm1").unwrap();
+    let api = daemon.api.clone();
+    let (told, answer) = std::sync::mpsc::channel();
+    daemon.spawn(async move {
+        let params = ["vm1".into(), "vbd".into(), "xvda".into()];
+        let _ = told.send(api.call("xend.domain.destroyDevice", &params).await);
+    });
+    let state = format!("{}/state", paths::backend(0, "vbd", domid, 51712));
+    eventually("it is asked for", || (host.node(&state).as_deref() == Some("5")).then_some(()));
+    daemon.ask("xend.domain.unpause", "vm1").unwrap();
+    assert_eq!(answer.recv_timeout(Duration::from_secs(20)).unwrap(), Ok(Sxp::Nil));
+    assert_eq!(forms(&daemon, "vbd"), []);
+}
+
 #[test]
 fn devices_of_other_tools_domains_are_listed_and_left_alone() {
     let host = Host::new();

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     devices::{self, Hotplug, Wiring},
-    domain::{DeviceChange, DeviceId, DomainRecord, Phase},
+    domain::{DeviceId, DomainRecord, Phase},
     operations::{Context, Domain, Live, blocking, chain},
 };
 
@@ -42,9 +42,14 @@ impl Manager {
         }
         let infos = self.infos()?;
         let mut looks = Vec::new();
+        let mut followed = Vec::new();
         for record in records {
+            let (uuid, changes) = (record.config.uuid, record.changes.clone());
             looks.extend(self.take_over(record, &infos).await);
+            followed.extend(changes.into_iter().map(|change| (uuid, change.device())));
         }
+        // Before the looks are over: what they finish may have to be stored.
+        self.load_managed().await;
         let all = async {
             for look in looks {
                 // An error here is a task that ended: its domain is gone.
@@ -54,7 +59,9 @@ impl Manager {
         if tokio::time::timeout(PATIENCE, all).await.is_err() {
             warn!("some half-made domains are still being undone; going on");
         }
-        self.load_managed().await;
+        for (uuid, id) in followed {
+            self.follow(uuid, id);
+        }
         Ok(())
     }
 
@@ -80,16 +87,9 @@ impl Manager {
         }
         info!(%name, %uuid, ?phase, domid = there.map(|info| info.domid.0), "found the record of a domain");
         let (done, looked) = oneshot::channel();
-        let changes = domain.record.changes.clone();
         if let Err(fault) = self.start_task(domain, end, Message::Look(Some(done))) {
             error!(%name, "{}", chain(&fault));
             return None;
-        }
-        for change in changes {
-            match change {
-                DeviceChange::Attaching(_) => {} // taken back by the look
-                DeviceChange::Detaching(id) | DeviceChange::Changing(id) => self.follow(uuid, id),
-            }
         }
         Some(looked)
     }

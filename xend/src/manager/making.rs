@@ -89,6 +89,7 @@ impl Task {
 
     /// Takes the domain away and makes it again; its devices are connected before it runs, as a client would do it.
     pub(super) async fn restart(&mut self) -> Next {
+        self.store_pending().await;
         let old = self.domid_text();
         self.view.send_modify(|view| view.phase = Phase::Restarting);
         match self.bring_up(&plan(Operation::Restart)).await {
@@ -120,7 +121,7 @@ impl Task {
         self.publish();
         let Some((waiting, rest)) = steps[made..end].split_first() else { return Ok(Made::Whole) };
         let waiting = run(&self.context, &mut self.domain, std::slice::from_ref(waiting));
-        match unless_destroyed(&mut self.queue, &mut self.put_off, waiting).await {
+        match unless_destroyed(&mut self.queue, &mut self.put_off, None, waiting).await {
             Some(done) => done?,
             None => return Ok(Made::Unwanted),
         }

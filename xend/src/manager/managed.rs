@@ -169,6 +169,9 @@ impl Manager {
         change: impl FnOnce(&ManagedConfig) -> Result<ManagedConfig, RequestError>,
     ) -> Result<(), RequestError> {
         let gone = || RequestError::NoDomain { designator: uuid.to_string() };
+        let mut loaded = self.loaded.subscribe();
+        // An error would mean that this manager is no more.
+        drop(loaded.wait_for(|loaded| *loaded).await);
         let _pen = self.pen.lock().await;
         let before = {
             let tables = self.lock();
@@ -225,6 +228,7 @@ impl Manager {
             tables.managed.insert(uuid, Managed { config: Arc::new(config), claim: Claim::Free });
         }
         info!("{} managed domains", tables.managed.len());
+        self.loaded.send_replace(true);
     }
 
     /// Starts the managed domains whose configuration asks for it, one after the other.

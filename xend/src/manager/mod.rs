@@ -3,6 +3,7 @@
 //! Domains of other tools are listed and left alone.
 
 mod adopt;
+mod aside;
 mod error;
 mod foreign;
 mod hotplug;

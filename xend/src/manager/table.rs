@@ -44,6 +44,8 @@ pub struct Manager {
     table: Arc<Mutex<Tables>>,
     /// Who writes the store of managed domains: one at a time, in the order in which they came.
     pub(super) pen: Arc<tokio::sync::Mutex<()>>,
+    /// Whether the store of managed domains has been read; before that nobody knows whether a domain is managed.
+    pub(super) loaded: Arc<watch::Sender<bool>>,
 }
 
 /// The domains that exist or are being made, and the managed ones, whether they exist at this moment or not.
@@ -98,7 +100,8 @@ pub(super) struct Entry {
 impl Manager {
     /// With an empty table; [`Manager::adopt`] fills it.
     pub fn new(context: Context) -> Self {
-        Self { context, table: Arc::default(), pen: Arc::default() }
+        let loaded = Arc::new(watch::Sender::new(false));
+        Self { context, table: Arc::default(), pen: Arc::default(), loaded }
     }
 
     /// What operations work with.
@@ -269,6 +272,7 @@ impl Manager {
             table.live.insert(uuid, entry.clone());
         }
         let task = Task {
+            manager: self.clone(),
             context: self.context.clone(),
             domain,
             queue: messages,

@@ -10,11 +10,12 @@ use std::{
 use hypervisor::{DomId, DomainInfo, ShutdownCode};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
+use uuid::Uuid;
 use xend_api::classic::log as classic;
 use xenstore::paths::{self, node};
 
 use super::{
-    RequestError,
+    Manager, RequestError,
     hotplug::DeviceRequest,
     retry::Retry,
     rules::{Asked, Ending, Need, Outcome, ShutdownReason, Standing, Verdict, admit, check, policy},
@@ -70,6 +71,8 @@ pub enum PausedBy {
 
 /// The task's own things.
 pub(super) struct Task {
+    /// For the stored configuration of a managed domain.
+    pub(super) manager: Manager,
     pub(super) context: Context,
     pub(super) domain: Domain,
     pub(super) queue: mpsc::UnboundedReceiver<Message>,
@@ -184,15 +187,7 @@ impl Task {
         let Some(domid) = self.domid() else { return Ok(()) };
         // Before its first instruction, also for a client that did not wait for the devices.
         self.settle().await?;
-        let (act, done) = match asked {
-            Asked::Pause => ("pause", self.context.with_xen(move |xen| xen.pause(domid)).await),
-            _ => ("unpause", self.context.with_xen(move |xen| xen.unpause(domid)).await),
-        };
-        done.map_err(|source| RequestError::Failed {
-            operation: act,
-            name: self.name(),
-            source: Arc::new(OperationError::Xen { act, name: self.name(), source }),
-        })
+        set_running(&self.context, domid, &self.name(), asked).await
     }
 
     async fn shutdown(&mut self, reason: ShutdownReason) -> Result<(), RequestError> {
@@ -201,16 +196,8 @@ impl Task {
             return Err(RequestError::Refused { name: self.name(), refusal });
         }
         let Some(domid) = self.domid() else { return Ok(()) };
-        if reason == ShutdownReason::Crash {
-            let forced =
-                self.context.with_xen(move |xen| xen.force_shutdown(domid, ShutdownCode::Crash)).await;
-            return forced.map_err(|source| RequestError::Xen { act: "crash the domain", source });
-        }
-        let path = paths::control_shutdown(domid.0);
-        let written = self.context.store.write(&path, reason.word()).await;
-        written.map_err(|source| RequestError::Store { act: "ask the guest to shut down", source })?;
-        info!(domid = domid.0, name = %self.name(), reason = reason.word(), "shutdown requested");
-        if reason != ShutdownReason::Suspend {
+        ask_to_end(&self.context, domid, &self.name(), reason).await?;
+        if !matches!(reason, ShutdownReason::Suspend | ShutdownReason::Crash) {
             self.shutdown_notice =
                 Some(tokio::time::Instant::now() + self.context.settings().shutdown_notice);
         }
@@ -324,6 +311,7 @@ impl Task {
     }
 
     async fn take_away(&mut self, operation: Operation) -> Result<(), OperationError> {
+        self.store_pending().await;
         // Before Xen lets go of it: whoever wants its name knows then that it will be free.
         self.view.send_modify(|view| view.phase = Phase::Ending);
         run(&self.context, &mut self.domain, &plan(operation)).await
@@ -338,13 +326,7 @@ impl Task {
     /// How the domain stands in Xen, by its UUID.
     pub(super) async fn standing(&self) -> Result<Standing, RequestError> {
         let Some(domid) = self.domid() else { return Ok(Standing::Absent) };
-        let uuid = self.domain.uuid();
-        let info = self
-            .context
-            .with_xen(move |xen| xen.info(domid))
-            .await
-            .map_err(|source| RequestError::Xen { act: "look at the domain", source })?;
-        Ok(standing_of(info.filter(|info| info.uuid == uuid).as_ref()))
+        standing_in_xen(&self.context, domid, self.domain.uuid()).await
     }
 
     /// A start that lies ahead says that the clock was set back, and nothing of the guest: it counts as long ago, for
@@ -378,6 +360,54 @@ impl Task {
     pub(super) fn publish(&self) {
         self.view.send_replace(self.current_view());
     }
+}
+
+/// Pauses or unpauses a live domain.
+pub(super) async fn set_running(
+    context: &Context,
+    domid: DomId,
+    name: &str,
+    asked: Asked,
+) -> Result<(), RequestError> {
+    let (act, done) = match asked {
+        Asked::Pause => ("pause", context.with_xen(move |xen| xen.pause(domid)).await),
+        _ => ("unpause", context.with_xen(move |xen| xen.unpause(domid)).await),
+    };
+    done.map_err(|source| RequestError::Failed {
+        operation: act,
+        name: name.to_owned(),
+        source: Arc::new(OperationError::Xen { act, name: name.to_owned(), source }),
+    })
+}
+
+/// Asks a guest to end, or ends it as a crash.
+pub(super) async fn ask_to_end(
+    context: &Context,
+    domid: DomId,
+    name: &str,
+    reason: ShutdownReason,
+) -> Result<(), RequestError> {
+    if reason == ShutdownReason::Crash {
+        let forced = context.with_xen(move |xen| xen.force_shutdown(domid, ShutdownCode::Crash)).await;
+        return forced.map_err(|source| RequestError::Xen { act: "crash the domain", source });
+    }
+    let written = context.store.write(&paths::control_shutdown(domid.0), reason.word()).await;
+    written.map_err(|source| RequestError::Store { act: "ask the guest to shut down", source })?;
+    info!(domid = domid.0, %name, reason = reason.word(), "shutdown requested");
+    Ok(())
+}
+
+/// How the domain of this number stands, if it is still the one with this UUID.
+pub(super) async fn standing_in_xen(
+    context: &Context,
+    domid: DomId,
+    uuid: Uuid,
+) -> Result<Standing, RequestError> {
+    let info = context
+        .with_xen(move |xen| xen.info(domid))
+        .await
+        .map_err(|source| RequestError::Xen { act: "look at the domain", source })?;
+    Ok(standing_of(info.filter(|info| info.uuid == uuid).as_ref()))
 }
 
 /// From what Xen says of a domain.

@@ -1,8 +1,9 @@
-//! Giving a device to a domain that lives, taking one from it (`xend-daemon` §5.4, §5.6). What is about to happen is in the record first:
+//! Giving a device to a domain that lives, taking one from it (`xend-daemon` §5.4, §5.6). What is about to happen is in
+//! the record first, and stays there until the caller has seen to the rest and concludes:
 //!
 //! ```text
-//!   attach   record (attaching) ─> nodes ─> script, backend ─> record          killed before the end: undone
-//!   detach   record (detaching) ─> guest lets go ─> script, nodes ─> record     killed before the end: finished
+//!   attach   record (attaching) ─> nodes ─> script, backend ─> … conclude     killed before the end: undone
+//!   detach   record (detaching) ─> guest lets go ─> script, nodes ─> … conclude   killed before the end: finished
 //! ```
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use tracing::{error, warn};
 use xenstore::{Batch, StoreError, paths};
 
-use super::{Context, Domain, OperationError, blocking, chain, check_devices::check_devices, furnish};
+use super::{Context, Domain, OperationError, chain, check_devices::check_devices, furnish};
 use crate::{
     devices::{self, DetachError, DeviceNodes, Hotplug, Leftover},
     domain::{DeviceChange, DeviceConfig, DeviceId},
@@ -40,30 +41,26 @@ pub async fn attach(
     domain.record.config.devices.push(device);
     domain.record.changes.push(DeviceChange::Attaching(id));
     let connected = match keep(context, domain).await {
-        Ok(()) => connect(context, domain, id, &script).await,
+        Ok(()) => wire(context, domain, id, &script).await,
         failed => failed,
     };
-    match connected {
-        Ok(()) => Ok(()),
-        Err(why) => {
-            withdraw(context, domain, id).await;
-            Err(why)
-        }
+    if connected.is_err() {
+        withdraw(context, domain, id).await;
     }
+    connected
 }
 
-async fn connect(
-    context: &Context,
-    domain: &mut Domain,
-    id: DeviceId,
-    script: &str,
-) -> Result<(), OperationError> {
-    wire(context, domain, id, script).await?;
-    forget_change(domain, id);
+/// The last step of every change: the record says that it is over.
+pub async fn conclude(context: &Context, domain: &mut Domain, id: DeviceId) -> Result<(), OperationError> {
+    let before = domain.record.clone();
+    if before.changes.contains(&DeviceChange::Detaching(id)) {
+        forget_device(domain, id);
+    }
+    domain.record.changes.retain(|change| change.device() != id);
     let kept = keep(context, domain).await;
     if kept.is_err() {
-        // Whoever finds the record would undo it; so it is undone now, while somebody can be told.
-        domain.record.changes.push(DeviceChange::Attaching(id));
+        // Whoever finds the record goes by what it says; so does this life.
+        domain.record = before;
     }
     kept
 }
@@ -110,13 +107,20 @@ async fn write_nodes(
 
 /// Takes back what there is of a device that was not attached.
 pub async fn withdraw(context: &Context, domain: &mut Domain, id: DeviceId) {
-    if let Err(error) = take(context, domain, id, Detach::Forced).await {
+    if let Err(error) = clear(context, domain, id, Detach::Forced).await {
         error!(name = %domain.record.config.name, "{}", chain(&error));
+        return;
+    }
+    forget_device(domain, id);
+    if let Err(unwritten) = conclude(context, domain, id).await {
+        // Whoever finds the record as it was finds no device either, and comes to the same end.
+        domain.record.changes.retain(|change| change.device() != id);
+        warn!(name = %domain.record.config.name, "{}; going on without", chain(&unwritten));
     }
 }
 
-/// Takes a device from the domain. When the guest does not let go in time the record says that it is to go, and the
-/// next call goes on.
+/// Takes a device from the domain, but for its entry in the configuration. When the guest does not let go in time the
+/// record says that it is to go, and the next call goes on.
 pub async fn detach(
     context: &Context,
     domain: &mut Domain,
@@ -125,32 +129,23 @@ pub async fn detach(
 ) -> Result<(), OperationError> {
     let change = DeviceChange::Detaching(id);
     if !domain.record.changes.contains(&change) {
+        let before = domain.record.changes.clone();
+        // In place of another medium that it was to have.
+        domain.record.changes.retain(|other| other.device() != id);
         domain.record.changes.push(change);
         if let Err(failed) = keep(context, domain).await {
-            forget_change(domain, id);
+            domain.record.changes = before;
             return Err(failed);
         }
     }
-    take(context, domain, id, how).await
+    clear(context, domain, id, how).await
 }
 
-async fn take(
-    context: &Context,
-    domain: &mut Domain,
-    id: DeviceId,
-    how: Detach,
-) -> Result<(), OperationError> {
-    clear(context, domain, id, how).await?;
+fn forget_device(domain: &mut Domain, id: DeviceId) {
     domain.record.config.devices.retain(|device| device.id() != id);
-    forget_change(domain, id);
     if let Some(live) = domain.live.as_mut().filter(|_| id.class == "vif") {
         live.vif_scripts.remove(&id.devid);
     }
-    // Whoever finds the record as it was finds no device either, and comes to the same end.
-    if let Err(unwritten) = keep(context, domain).await {
-        warn!(name = %domain.record.config.name, "{}; going on without", chain(&unwritten));
-    }
-    Ok(())
 }
 
 /// Takes away what the store has of a device.
@@ -208,13 +203,7 @@ pub(super) async fn find(
     Ok(found.map_err(failed)?.into_iter().find(is_meant))
 }
 
-pub(super) fn forget_change(domain: &mut Domain, id: DeviceId) {
-    domain.record.changes.retain(|change| change.device() != id);
-}
-
-/// Writes the record as it is. One whose creator has not been told yet says so also while its devices change.
+/// Writes the record as it is.
 pub(super) async fn keep(context: &Context, domain: &Domain) -> Result<(), OperationError> {
-    let (records, record) = (context.records.clone(), domain.record.clone());
-    let written = blocking(move || records.write(&record)).await;
-    written.map_err(|source| OperationError::Record { name: domain.name(), source })
+    super::run::write_record(context, domain).await
 }

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use tracing::{error, warn};
+use tracing::error;
 use xenstore::{
     Batch,
     paths::{self, node},
@@ -26,29 +26,36 @@ use crate::{
     domain::{DeviceChange, DeviceConfig, DeviceId, VbdConfig},
 };
 
-/// Puts `new` in place of the drive with its number. When the guest does not let go in time the record says what is to
-/// come, and [`finish_change`] goes on; when the new medium can't be had the old one is put back.
+/// How a change of media ended that is over.
+#[derive(Debug)]
+pub enum Changed {
+    /// The drive has what was asked for.
+    Done,
+    /// That could not be had; it has what it had, or nothing.
+    PutBack(OperationError),
+}
+
+/// Puts `new` in place of the drive with its number. An error leaves the change in the record, when it is there already:
+/// [`finish_change`] goes on, for example when the guest lets go.
 pub async fn change_medium(
     context: &Context,
     domain: &mut Domain,
     new: DeviceConfig,
-) -> Result<(), OperationError> {
+) -> Result<Changed, OperationError> {
     check_devices(context, &domain.record.config, std::slice::from_ref(&new)).await?;
     let id = new.id();
     let change = DeviceChange::Changing(id);
-    let under_way = domain.record.changes.contains(&change);
-    if !under_way && domain.record.config.device(id) == Some(&new) {
-        return Ok(());
-    }
-    let Some(old) = domain.record.config.replace_device(new) else { return Ok(()) };
-    if !under_way {
+    let before = domain.record.changes.clone();
+    if !before.contains(&change) {
+        if domain.record.config.device(id) == Some(&new) {
+            return Ok(Changed::Done);
+        }
         domain.record.changes.push(change);
     }
+    let Some(old) = domain.record.config.replace_device(new) else { return Ok(Changed::Done) };
     if let Err(failed) = attach::keep(context, domain).await {
         domain.record.config.replace_device(old);
-        if !under_way {
-            attach::forget_change(domain, id);
-        }
+        domain.record.changes = before;
         return Err(failed);
     }
     finish_change(context, domain, id, Some(old)).await
@@ -61,8 +68,10 @@ pub async fn finish_change(
     domain: &mut Domain,
     id: DeviceId,
     old: Option<DeviceConfig>,
-) -> Result<(), OperationError> {
-    let Some(DeviceConfig::Vbd(new)) = domain.record.config.device(id).cloned() else { return Ok(()) };
+) -> Result<Changed, OperationError> {
+    let Some(DeviceConfig::Vbd(new)) = domain.record.config.device(id).cloned() else {
+        return Ok(Changed::Done);
+    };
     let script = furnish::find_script(context, &DeviceConfig::Vbd(new.clone()))?;
     let done = match empty_drive(context, domain, id).await? {
         Some(drive) if !new.kind.is_empty() => insert(context, domain, &drive, &new, &script).await,
@@ -71,15 +80,10 @@ pub async fn finish_change(
             attach::wire(context, domain, id, &script).await
         }
     };
-    if done.is_err() {
-        let back = old.unwrap_or_else(|| DeviceConfig::Vbd(emptied(new)));
-        put_back(context, domain, back, &script).await;
-    }
-    attach::forget_change(domain, id);
-    if let Err(unwritten) = attach::keep(context, domain).await {
-        warn!(name = %domain.record.config.name, "{}; going on without", chain(&unwritten));
-    }
-    done
+    let Err(why) = done else { return Ok(Changed::Done) };
+    let back = old.unwrap_or_else(|| DeviceConfig::Vbd(emptied(new)));
+    put_back(context, domain, back, &script).await;
+    Ok(Changed::PutBack(why))
 }
 
 /// The drive as it is wired, if it is there and has no medium.

@@ -13,9 +13,9 @@ mod plan;
 mod run;
 mod take_away;
 
-pub use attach::{Detach, attach, detach, until_let_go, withdraw};
+pub use attach::{Detach, attach, conclude, detach, until_let_go, withdraw};
 pub use context::{Context, Parts, blocking};
 pub use error::{OperationError, chain};
-pub use medium::{change_medium, finish_change};
+pub use medium::{Changed, change_medium, finish_change};
 pub use plan::{Operation, Step, plan};
 pub use run::{Domain, Live, run};

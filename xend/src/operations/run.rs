@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -26,6 +27,8 @@ pub struct Domain {
     pub live: Option<Live>,
     /// What one step hands to the next.
     pub(super) made: Made,
+    /// Held while its record is written: a write whose caller has gone away is over before the next one begins.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// From `CreateShell` to `Furnish`, from there to `Build`.
@@ -62,7 +65,7 @@ impl Live {
 impl Domain {
     /// One of which only the record is known.
     pub fn new(record: DomainRecord) -> Self {
-        Self { record, live: None, made: Made::default() }
+        Self { record, live: None, made: Made::default(), writing: Arc::default() }
     }
 
     /// Its name.
@@ -123,10 +126,7 @@ async fn record(context: &Context, domain: &mut Domain, phase: Phase) -> Result<
         domain.record.begin_anew();
     }
     domain.record.phase = phase;
-    let (records, record) = (context.records.clone(), domain.record.clone());
-    let written = blocking(move || records.write(&record))
-        .await
-        .map_err(|source| OperationError::Record { name: domain.name(), source });
+    let written = write_record(context, domain).await;
     match (written, phase) {
         // A full disk must not keep a domain from being ended, or a guest that reboots from coming back: without this
         // record the next life of the daemon works out the same from Xen, but for one that dies half-way through it.
@@ -138,7 +138,19 @@ async fn record(context: &Context, domain: &mut Domain, phase: Phase) -> Result<
     }
 }
 
+/// Puts the record on disk, after whatever is being written of it.
+pub(super) async fn write_record(context: &Context, domain: &Domain) -> Result<(), OperationError> {
+    let alone = domain.writing.clone().lock_owned().await;
+    let (records, record) = (context.records.clone(), domain.record.clone());
+    let written = blocking(move || {
+        let _alone = alone;
+        records.write(&record)
+    });
+    written.await.map_err(|source| OperationError::Record { name: domain.name(), source })
+}
+
 async fn forget(context: &Context, domain: &mut Domain) -> Result<(), OperationError> {
+    let _alone = domain.writing.lock().await;
     let (records, uuid) = (context.records.clone(), domain.uuid());
     blocking(move || records.remove(uuid))
         .await
