@@ -16,6 +16,8 @@ use std::path::PathBuf;
 pub const BLOCK: &str = "block";
 /// Held while a host's own interfaces become ports of bridges, or plain again.
 pub const NETWORK_BRIDGE: &str = "network-bridge";
+/// Held from the look whether a target's session is open until it has been opened.
+pub const ISCSI: &str = "iscsi";
 /// Held while firewall rules are looked at and changed.
 pub const FIREWALL: &str = "iptables";
 

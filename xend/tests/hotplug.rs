@@ -262,6 +262,8 @@ fn the_stored_configuration_of_a_managed_domain_follows() {
     assert_eq!(detach(&daemon, "vbd", "xvdb", Sxp::Nil).unwrap_err().text, "Device xvdb not connected");
     assert_eq!(change(&daemon, "(vbd (uname '') (dev xvdc:cdrom) (mode r))"), Ok(Sxp::Bool(true)));
     assert!(!stored().contains("b.img") && !stored().contains("x.iso"));
+    let unknown = tree("(vbd (uname nosuch:/x) (dev xvdb) (mode w))");
+    assert_eq!(attach(&daemon, unknown).unwrap_err().text, "Block device type \"nosuch\" is invalid.");
     assert_eq!(
         attach(&daemon, disk(&host, "b.img", "xvda")).unwrap_err().text,
         "The device \"xvda\" is already defined"

@@ -10,7 +10,7 @@ use super::sharing::{self, Subject};
 use super::{Disk, Mode, VbdError, attached, phy};
 use crate::host::is_executable;
 use crate::image_server::{self, Record};
-use crate::lock::{BLOCK, Lock};
+use crate::lock::{BLOCK, ISCSI, Lock};
 use crate::program::{self, ProgramError};
 use std::fs;
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// What iscsiadm ends with when there is no such record, or no session.
 const NO_RECORD: i32 = 21;
 const NO_SESSION: i32 = 2;
+/// What it ends with when the session is there already.
+const SESSION_EXISTS: i32 = 15;
 
 /// A disk of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +62,23 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
     if record.is_some() {
         remove(disk).await?;
     }
+    // Whoever finds it closed opens it: another disk's script must not find it closed meanwhile, and then close ours.
+    let alone = Lock::acquire(disk.host, ISCSI)?;
     if is_open(disk, &target).await? {
         return Err(VbdError::IscsiOpen { iqn: target.iqn });
     }
-    let done = connect(disk, &target, mode).await;
+    let done = match open(disk, &target).await {
+        Ok(()) => {
+            drop(alone);
+            connect(disk, &target, mode).await
+        }
+        // Opened by somebody else after all: it is not ours to close.
+        Err(VbdError::Iscsi(ProgramError::Failed { code: Some(SESSION_EXISTS), .. })) => {
+            attached::release(disk)?;
+            return Err(VbdError::IscsiOpen { iqn: target.iqn });
+        }
+        failed => failed,
+    };
     if done.is_err() {
         remove(disk).await?;
     }
@@ -72,7 +87,16 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
 
 /// Ends the session that was opened for this disk. None there is fine.
 pub(super) async fn remove(disk: &Disk<'_>) -> Result<(), VbdError> {
-    if let Some((iqn, portal)) = attached::record(disk).and_then(|record| record.session) {
+    let session = attached::record(disk).and_then(|record| record.session);
+    // A script that was killed before it logged in may have written down what another disk's then opened.
+    let own = disk.name().ok();
+    let is_another_s = |session: &(String, String)| {
+        let others = image_server::all(disk.host).into_iter();
+        others
+            .filter(|(name, _)| own.as_ref() != Some(name))
+            .any(|(_, r)| r.session.as_ref() == Some(session))
+    };
+    if let Some((iqn, portal)) = session.filter(|session| !is_another_s(session)) {
         disk.faults.reach("log out of the target")?;
         match iscsiadm(disk, &["-m", "node", "-T", &iqn, "-p", &portal, "--logout"]).await {
             Err(VbdError::Iscsi(ProgramError::Failed { code: Some(NO_RECORD | NO_SESSION), .. })) => {}
@@ -82,7 +106,7 @@ pub(super) async fn remove(disk: &Disk<'_>) -> Result<(), VbdError> {
     attached::release(disk)
 }
 
-async fn connect(disk: &Disk<'_>, target: &Target, mode: Mode) -> Result<(), VbdError> {
+async fn open(disk: &Disk<'_>, target: &Target) -> Result<(), VbdError> {
     let folder = image_server::folder(disk.host, &disk.name()?);
     let session = Some((target.iqn.clone(), target.portal.clone()));
     disk.faults.reach("write down the session")?;
@@ -91,7 +115,10 @@ async fn connect(disk: &Disk<'_>, target: &Target, mode: Mode) -> Result<(), Vbd
     disk.faults.reach("discover the target")?;
     iscsiadm(disk, &["-m", "discovery", "-t", "sendtargets", "-p", &target.portal]).await?;
     disk.faults.reach("log in to the target")?;
-    iscsiadm(disk, &["-m", "node", "-T", &target.iqn, "-p", &target.portal, "--login"]).await?;
+    iscsiadm(disk, &["-m", "node", "-T", &target.iqn, "-p", &target.portal, "--login"]).await.map(drop)
+}
+
+async fn connect(disk: &Disk<'_>, target: &Target, mode: Mode) -> Result<(), VbdError> {
     let path = device(disk, target).await?;
     let (path, number) = phy::resolve(path)?;
     let _lock = Lock::acquire(disk.host, BLOCK)?;

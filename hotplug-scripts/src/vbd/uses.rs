@@ -1,6 +1,7 @@
 //! Who else uses one of the files of an image: a server of ours for another disk, a loop device that a guest or the
 //! host has, the device itself. The caller holds the lock `block`.
 
+use super::kinship;
 use super::sharing::{self, Subject};
 use super::{Conflict, DeviceNumber, Disk, Mode, VbdError};
 use crate::backend::BackendError;
@@ -35,8 +36,17 @@ pub(super) async fn check_image(disk: &Disk<'_>, key: Key, path: &Path, asked: M
         return Ok(());
     }
     let own = disk.name().ok();
+    let same: Vec<Key> = match key {
+        Key::File { .. } => vec![key],
+        // Whatever shares bytes with it is as good as the device itself.
+        Key::Device { number } => {
+            let kin = kinship::kin(disk.host, DeviceNumber::from_raw(number));
+            kin.into_iter().map(|one| Key::Device { number: one.raw() }).collect()
+        }
+    };
     for (name, record) in image_server::all(disk.host) {
-        let rules_out = |used: &&Use| used.key == key && (asked == Mode::Write || used.mode == Mode::Write);
+        let rules_out =
+            |used: &&Use| same.contains(&used.key) && (asked == Mode::Write || used.mode == Mode::Write);
         let Some(used) = record.uses.iter().find(rules_out) else { continue };
         if own.as_deref() == Some(&name) || !record.is_live() {
             continue;

@@ -36,6 +36,11 @@ pub(super) fn of_request(error: &RequestError, designator: &str) -> Fault {
             Refusal::NotRunning => classic::NOT_RUNNING.to_owned(),
             Refusal::NotManaged => classic::NOT_MANAGED_LIFECYCLE.to_owned(),
             Refusal::Foreign => return foreign(designator),
+            Refusal::InMotion => {
+                return Fault::generic(format!("cannot change the devices of domain {designator}"))
+                    .because("it is being started, or is just ending")
+                    .hint("again in a moment");
+            }
         }),
         RequestError::NoDevice { device } => Fault::generic(classic::not_connected(device))
             .hint("`xm block-list` and `xm network-list` show what there is"),

@@ -190,6 +190,9 @@ impl ScriptRunner for HostScripts {
     }
 }
 
+/// How long a script that was killed is waited for.
+const KILLED_LIMIT: Duration = Duration::from_secs(5);
+
 async fn run(call: &ScriptCall, log: &Path) -> Result<(), ScriptError> {
     let start = |source| ScriptError::Start { script: call.script.clone(), source };
     let args = call.args.join(" ");
@@ -204,7 +207,8 @@ async fn run(call: &ScriptCall, log: &Path) -> Result<(), ScriptError> {
         Ok(ended) => ended.map_err(start)?,
         Err(_) => {
             drop(group);
-            let _ = child.wait().await;
+            // One that the kernel holds in a call does not even die of SIGKILL; whoever waits is told all the same.
+            let _ = tokio::time::timeout(KILLED_LIMIT, child.wait()).await;
             let (script, log, limit) = (call.script.clone(), log.to_owned(), call.time_limit);
             let said = output.last_lines().await;
             return Err(ScriptError::TimedOut { script, args, limit, said, log });

@@ -12,7 +12,7 @@ use super::{
     Manager, Refusal, RequestError,
     aside::{Aside, Served},
     rules::{Asked, Verdict, admit},
-    table::refuse_unknown_disks,
+    table::{Claim, refuse_unknown_disks},
     task::{Message, Next, Reply, Task},
 };
 use crate::{
@@ -372,7 +372,14 @@ impl Manager {
     /// Adds a device to a managed domain that does not run.
     pub async fn attach_stored(&self, uuid: Uuid, form: &Sxp) -> Result<(), RequestError> {
         let refused = |faults| RequestError::Config { faults };
-        self.change_stored(uuid, |config| config.with_form(form).map_err(refused)).await
+        let with_form = |config: &ManagedConfig| {
+            let (changed, device) = config.with_form(form).map_err(refused)?;
+            if let Some(DeviceConfig::Vbd(vbd)) = &device {
+                refuse_unknown_disks(&self.context, std::iter::once(vbd))?;
+            }
+            Ok(changed)
+        };
+        self.change_halted(uuid, with_form).await
     }
 
     /// Takes a device from a managed domain that does not run.
@@ -383,7 +390,7 @@ impl Manager {
         device: &str,
     ) -> Result<(), RequestError> {
         let missing = || RequestError::NoDevice { device: device.to_owned() };
-        self.change_stored(uuid, |config| config.without(class, device).ok_or_else(missing)).await
+        self.change_halted(uuid, |config| config.without(class, device).ok_or_else(missing)).await
     }
 
     /// Gives a drive of a managed domain that does not run another medium.
@@ -392,7 +399,27 @@ impl Manager {
             let changed = config.with_medium(form).map_err(|faults| RequestError::Config { faults })?;
             changed.ok_or_else(|| RequestError::NoMedium { form: form.clone() })
         };
-        self.change_stored(uuid, changed).await
+        self.change_halted(uuid, changed).await
+    }
+
+    /// The same as [`Manager::change_stored`] where nobody would tell a domain that is on its way of it.
+    async fn change_halted(
+        &self,
+        uuid: Uuid,
+        change: impl FnOnce(&ManagedConfig) -> Result<ManagedConfig, RequestError>,
+    ) -> Result<(), RequestError> {
+        self.change_stored(uuid, |config| {
+            let in_motion = {
+                let tables = self.lock();
+                let is_claimed = tables.managed.get(&uuid).is_some_and(|m| m.claim != Claim::Free);
+                is_claimed || tables.live.contains_key(&uuid)
+            };
+            if in_motion {
+                return Err(RequestError::Refused { name: config.name.clone(), refusal: Refusal::InMotion });
+            }
+            change(config)
+        })
+        .await
     }
 }
 

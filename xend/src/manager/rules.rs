@@ -123,6 +123,8 @@ pub enum Refusal {
     NotManaged,
     /// It belongs to another tool.
     Foreign,
+    /// Its stored devices are to be changed while it is being started, or is just ending.
+    InMotion,
 }
 
 /// Answers a request.

@@ -4,7 +4,7 @@
 use xend_api::Sxp;
 
 use super::{ManagedConfig, devices};
-use crate::domain::{ConfigFault, DeviceConfig, VbdNumber, device_number, store_class};
+use crate::domain::{ConfigFault, DeviceConfig, VbdNumber, device_number, door, store_class};
 
 impl ManagedConfig {
     /// With a device that the live domain was given, in place of one with its number.
@@ -22,8 +22,8 @@ impl ManagedConfig {
         config
     }
 
-    /// With one more device, which must not be there already.
-    pub fn with_form(&self, form: &Sxp) -> Result<Self, Vec<ConfigFault>> {
+    /// With one more device, which must not be there already; and the device, where this version can start it.
+    pub fn with_form(&self, form: &Sxp) -> Result<(Self, Option<DeviceConfig>), Vec<ConfigFault>> {
         let tree = Sxp::form("domain", [Sxp::pair("device", form.clone())]);
         let mut faults = Vec::new();
         let mut new = devices::read(&tree, &mut faults);
@@ -31,14 +31,22 @@ impl ManagedConfig {
             devices::come_later(form);
         }
         // What this version can't start is stored all the same; what nobody could start is not.
-        if let Some(fault) = crate::domain::config::device(form).err().filter(|fault| !is_not_yet(fault)) {
-            faults.push(fault);
+        let device = match crate::domain::config::device(form) {
+            Ok(device) => Some(device),
+            Err(fault) if is_not_yet(&fault) => None,
+            Err(fault) => {
+                faults.push(fault);
+                None
+            }
+        };
+        if let Some(DeviceConfig::Vif(vif)) = &device {
+            faults.extend(door::check_vif(vif));
         }
         let mut config = self.clone();
         config.devices.extend(new);
         devices::refuse_doubles(&config.devices, &mut faults);
         devices::sort(&mut config.devices);
-        if faults.is_empty() { Ok(config) } else { Err(faults) }
+        if faults.is_empty() { Ok((config, device)) } else { Err(faults) }
     }
 
     /// Without the device that people mean by `designator`; `None` when there is none.
@@ -56,7 +64,7 @@ impl ManagedConfig {
             return Err(vec![fault]);
         }
         let dev = text(form, "dev");
-        let Some(at) = self.find("vbd", dev.split(':').next().unwrap_or_default()) else { return Ok(None) };
+        let Some(at) = self.find("vbd", name_of(&dev)) else { return Ok(None) };
         let is_drive =
             |form: &Sxp| text(form, "dev").ends_with(":cdrom") && matches!(&*text(form, "mode"), "" | "r");
         if !is_drive(&self.devices[at]) || !is_drive(form) {
@@ -101,8 +109,13 @@ fn text(form: &Sxp, key: &str) -> String {
 }
 
 fn disk_number(form: &Sxp) -> Option<u32> {
-    let dev = text(form, "dev");
-    VbdNumber::from_name(dev.split(':').next()?).map(|number| number.devid)
+    VbdNumber::from_name(name_of(&text(form, "dev"))).map(|number| number.devid)
+}
+
+/// `hdc` of `ioemu:hdc:cdrom`.
+fn name_of(dev: &str) -> &str {
+    let dev = dev.strip_prefix("ioemu:").unwrap_or(dev);
+    dev.split(':').next().unwrap_or_default()
 }
 
 /// Disks are the same by their number, interfaces by their address.
@@ -173,9 +186,9 @@ mod tests {
     #[test]
     fn a_domain_that_does_not_run_is_changed_by_request() {
         let config = config();
-        let with = config.with_form(&form("(vif (bridge br0))")).unwrap();
+        let (with, _) = config.with_form(&form("(vif (bridge br0))")).unwrap();
         assert_eq!(numbers(&with, "vif"), [0, 1]);
-        let with = with.with_form(&form("(vbd (uname phy:b) (dev sda1) (mode w))")).unwrap();
+        let (with, _) = with.with_form(&form("(vbd (uname phy:b) (dev sda1) (mode w))")).unwrap();
         assert_eq!(numbers(&with, "vbd"), [51712, 5632, 2049]);
         let fault = |text: &str| config.with_form(&form(text)).unwrap_err().remove(0).to_string();
         assert_eq!(
@@ -183,6 +196,7 @@ mod tests {
             "The device \"xvda\" is already defined"
         );
         assert_eq!(fault("(vbd (uname phy:b) (dev xvdb) (mode ro))"), "Invalid mode");
+        assert!(fault("(vif (mac 01:00:5e:00:00:01))").contains("address of a group"));
         for name in ["xvda", "51712", "vbd/51712"] {
             assert_eq!(numbers(&config.without("vbd", name).unwrap(), "vbd"), [5632], "{name}");
         }
@@ -195,7 +209,7 @@ mod tests {
     #[test]
     fn a_drive_is_given_another_medium() {
         let config = config();
-        let changed = config.with_medium(&form("(vbd (uname file:/x.iso) (dev hdc:cdrom) (mode r))"));
+        let changed = config.with_medium(&form("(vbd (uname file:/x.iso) (dev ioemu:hdc:cdrom) (mode r))"));
         let changed = changed.unwrap().unwrap();
         assert_eq!(text(changed.device_entries("vbd")[1].1, "uname"), "file:/x.iso");
         for other in
