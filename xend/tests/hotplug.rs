@@ -335,7 +335,9 @@ fn a_drive_that_waits_for_another_medium_can_be_taken_away() {
     let domid = daemon.start_domain(&config, "vm1");
     daemon.devices_connect(&host, domid, 3);
     let medium = format!("(vbd (uname 'file:{two}') (dev xvdc:cdrom) (mode r))");
-    change(&daemon, &medium).unwrap_err();
+    let fault = change(&daemon, &medium).unwrap_err();
+    assert_eq!(fault.text, "Device 51744 (vbd) could not be reconfigured. ");
+    assert!(fault.hint.unwrap().contains("the medium is changed by itself"));
     detach(&daemon, "vbd", "xvdc", Sxp::Nil).unwrap_err();
     assert_eq!(change(&daemon, &medium).unwrap_err().text, "Device 51744 not connected");
     eventually("it goes", || (forms(&daemon, "vbd").len() == 1).then_some(()));
@@ -523,4 +525,28 @@ fn a_daemon_killed_anywhere_in_a_change_of_media_leaves_the_drive_with_one_of_th
             });
         },
     );
+}
+
+#[test]
+fn a_daemon_killed_anywhere_in_an_attachment_stores_what_the_domain_has() {
+    let host = Host::new();
+    for count in 0.. {
+        let daemon = host.daemon();
+        start_managed(&host, &daemon, 0);
+        host.gate.shut_after(count);
+        let params = [Sxp::from("vm1"), disk(&host, "b.img", "xvdb")];
+        let done = daemon.until_killed(daemon.api.call("xend.domain.device_create", &params));
+        daemon.kill();
+        host.gate.open();
+        let daemon = host.daemon();
+        let (has, stores) = (forms(&daemon, "vbd").len() == 2, stored(&host).contains("b.img"));
+        assert_eq!(has, stores, "killed after {count} side effects");
+        daemon.destroy("vm1");
+        daemon.ask("xend.domain.delete", "vm1").unwrap();
+        daemon.kill();
+        if done.is_ok() {
+            assert!(count > 5 && has, "the gate was asked {count} times only");
+            return;
+        }
+    }
 }

@@ -96,6 +96,10 @@ fn of_operation(error: &OperationError) -> Fault {
             let (devid, class) = devices::place(*device);
             with_causes(Fault::generic(classic::could_not_disconnect(devid, class)), error)
         }
+        OperationError::MediumInUse { device, .. } => {
+            let (devid, class) = devices::place(*device);
+            with_causes(Fault::generic(classic::could_not_reconfigure(devid, class)), error)
+        }
         OperationError::ScriptMissing { .. }
         | OperationError::Build { .. }
         | OperationError::Xen { .. }
@@ -132,6 +136,9 @@ fn hint(error: &OperationError) -> Option<String> {
         },
         OperationError::Store { .. } => Some("see whether xenstored runs, and its quotas".to_owned()),
         OperationError::Device { fault, .. } => fault.hint.clone(),
+        OperationError::MediumInUse { .. } => {
+            Some("the guest still uses the drive: unmount it there, and the medium is changed by itself".to_owned())
+        }
         OperationError::InUse { .. } => Some(
             "the guest still uses it: unmount it or take the interface down there, and it goes by itself; `-f` takes it by \
              force"

@@ -164,14 +164,15 @@ impl Task {
         Err(failed)
     }
 
-    /// The domain ends, or is made anew: what it was to lose, or to have another medium of, counts as done.
+    /// The domain ends, or is made anew: what it was to lose, or to have another medium of, counts as done, what it was
+    /// just being given does not.
     pub(super) async fn store_pending(&self) {
         let record = &self.domain.record;
         for change in &record.changes {
             let Some(device) = record.config.device(change.device()) else { continue };
             let stored = match change {
-                DeviceChange::Attaching(_) => continue,
-                DeviceChange::Detaching(_) => {
+                // Nobody was told of the one, and the other was to go.
+                DeviceChange::Attaching(_) | DeviceChange::Detaching(_) => {
                     self.manager
                         .store_device(record.config.uuid, |config| config.without_device(device))
                         .await
@@ -192,7 +193,15 @@ impl Task {
         for change in changes {
             if let DeviceChange::Attaching(id) = change {
                 info!(name = %self.name(), class = id.class, devid = id.devid, "was being attached: taken back");
+                let device = self.domain.record.config.device(id).cloned();
                 operations::withdraw(&self.context, &mut self.domain, id).await;
+                // The earlier life may have come as far as the stored configuration.
+                let Some(device) = device else { continue };
+                let uuid = self.domain.uuid();
+                let stored = self.manager.store_device(uuid, |config| config.without_device(&device)).await;
+                if let Err(fault) = stored {
+                    warn!(name = %self.name(), "{}", chain(&fault));
+                }
             }
         }
         // Before whoever waits for the look is told that it is over.

@@ -105,6 +105,16 @@ pub enum OperationError {
         /// What was seen.
         source: Box<DetachError>,
     },
+    /// The guest keeps a drive that is to have another medium.
+    #[error("cannot change the medium of {} {} of domain {name} yet", .device.class, .device.devid)]
+    MediumInUse {
+        /// The domain's name.
+        name: String,
+        /// Which.
+        device: DeviceId,
+        /// What was seen.
+        source: Box<DetachError>,
+    },
     /// The record on disk.
     #[error("cannot keep the record of domain {name}")]
     Record {

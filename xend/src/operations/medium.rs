@@ -76,7 +76,13 @@ pub async fn finish_change(
     let done = match empty_drive(context, domain, id).await? {
         Some(drive) if !new.kind.is_empty() => insert(context, domain, &drive, &new, &script).await,
         _ => {
-            attach::clear(context, domain, id, Detach::Asked).await?;
+            let cleared = attach::clear(context, domain, id, Detach::Asked).await;
+            cleared.map_err(|failed| match failed {
+                OperationError::InUse { name, device, source } => {
+                    OperationError::MediumInUse { name, device, source }
+                }
+                other => other,
+            })?;
             attach::wire(context, domain, id, &script).await
         }
     };
