@@ -12,6 +12,7 @@ use xenstore::{Batch, Store, StoreError, paths};
 
 use super::KillSwitch;
 use crate::devices::{Ending, ScriptCall, ScriptError, ScriptRunner};
+use crate::operations::blocking;
 
 /// Bridges that exist from the start.
 const BRIDGES: [&str; 3] = ["xenbr0", "virbr0", "br0"];
@@ -153,8 +154,8 @@ impl SimulatedScripts {
             return self.connected(backend, &mut batch).await;
         };
         let shown = path.display().to_string();
-        let metadata = tokio::task::spawn_blocking(move || std::fs::metadata(path)).await;
-        let Ok(Ok(metadata)) = metadata else {
+        // A daemon that dies meanwhile says nothing of the image, above all not that it is missing.
+        let Ok(metadata) = blocking(move || std::fs::metadata(path)).await else {
             return Err(Refusal::Fatal(format!("{shown} does not exist.")));
         };
         check_image(kind, &shown, &metadata, mode)?;
