@@ -6,7 +6,7 @@ use super::super::host::Host;
 use super::super::load;
 use super::super::options::Request;
 use super::super::surroundings::surroundings;
-use super::{Note, disks, refused, values};
+use super::{Note, disks, refused, values, vifs};
 use crate::domfile::convert::{self, Finding};
 use crate::domfile::source::Place;
 use crate::domfile::{FileError, Ignored, Places, Scope, Settings, variables};
@@ -189,6 +189,7 @@ pub(super) fn check(name: &str, request: &Request) -> Checked {
         findings.into_iter().for_each(|finding| conversion(&mut context, finding));
     }
     values::check(&mut context);
+    vifs::check(&mut context);
     disks::check(&mut context);
     refused::check(&mut context);
     let Context { notes, left_out, claims, .. } = context;

@@ -1,7 +1,7 @@
 //! `xm create --lint FILE…`: what is wrong with domain files, found without a daemon and without creating anything.
 //!
 //! ```text
-//!   file (runs and converts one) -> values, disks, refused (its variables) -> doubles (all files together) -> print
+//!   file (runs and converts one) -> values, vifs, disks, refused (its variables) -> doubles (all files together) -> print
 //! ```
 //!
 //! A finding is one line `FILE:LINE:COLUMN: MESSAGE`, then what to do about it. With `--json` it is an object; the shape
@@ -13,6 +13,7 @@ mod file;
 mod nearest;
 mod refused;
 mod values;
+mod vifs;
 
 use serde_json::{Value, json};
 
