@@ -181,6 +181,36 @@ async fn a_missing_daemon_is_named() {
     assert!(matches!(Store::connect(&device).await, Err(StoreError::Connect { .. })));
 }
 
+/// xenstored's own queue is that short.
+#[tokio::test]
+async fn a_daemon_that_has_no_time_yet_is_waited_for() {
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
+    use std::os::fd::AsRawFd;
+    let path = std::env::temp_dir().join(format!("xenstore-busy-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let busy = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    bind(busy.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    listen(&busy, Backlog::new(1).unwrap()).unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(stream) = UnixStream::connect(&path).await {
+        waiting.push(stream);
+    }
+    assert!(waiting.len() < 5, "the queue is {} long", waiting.len());
+    let endpoint = Endpoint::at(&path);
+    let late = tokio::spawn(async move { Store::connect(&endpoint).await.map(drop) });
+    // Whatever it does meanwhile, it cannot be connected before somebody is let in.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!late.is_finished());
+    let listener = std::os::unix::net::UnixListener::from(busy);
+    let clients = waiting.len() + 1;
+    let letting_in = tokio::task::spawn_blocking(move || {
+        (0..clients).map(|_| listener.accept().unwrap()).collect::<Vec<_>>()
+    });
+    late.await.unwrap().unwrap();
+    drop(letting_in.await.unwrap());
+    std::fs::remove_file(&path).unwrap();
+}
+
 #[tokio::test]
 async fn a_batch_is_begun_anew_until_nobody_interferes() {
     let server = Server::new(Limits::default());

@@ -1,9 +1,13 @@
 //! The daemon's unix socket: a byte stream, written and read by one task each.
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::sys::socket::sockopt::SendTimeout;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, setsockopt, socket};
+use nix::sys::time::{TimeVal, TimeValLike};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -12,6 +16,9 @@ use tokio::task::AbortHandle;
 
 use super::{Inbox, Link, Lost, Requests};
 use crate::wire::{Frame, PAYLOAD_MAX};
+
+/// How many seconds a daemon that answers nobody is waited for.
+const TURN_WITHIN: i64 = 60;
 
 struct Socket {
     outgoing: UnboundedSender<Frame>,
@@ -34,11 +41,34 @@ impl Link for Socket {
 }
 
 pub(super) async fn open(path: &Path, requests: &Arc<Requests>) -> io::Result<Box<dyn Link>> {
-    let (read_half, write_half) = UnixStream::connect(path).await?.into_split();
+    let (read_half, write_half) = connect(path).await?.into_split();
     let (outgoing, queue) = unbounded_channel();
     let reader = tokio::spawn(receive(read_half, Arc::clone(requests))).abort_handle();
     tokio::spawn(send(write_half, queue, Arc::clone(requests)));
     Ok(Box::new(Socket { outgoing, reader }))
+}
+
+/// xenstored listens with a backlog of 1 (C and OCaml, Xen 4.14 to 4.22), and the scripts of a domain's devices come all at
+/// once. Who finds the queue full stands in line in the kernel.
+async fn connect(path: &Path) -> io::Result<UnixStream> {
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        done => return done,
+    }
+    let path = path.to_path_buf();
+    let waited = tokio::task::spawn_blocking(move || connect_in_turn(&path));
+    let stream = waited.await.map_err(io::Error::other)??;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+fn connect_in_turn(path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // Of a connect, too: it then fails as one that does not wait.
+    setsockopt(&fd, SendTimeout, &TimeVal::seconds(TURN_WITHIN))?;
+    socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    setsockopt(&fd, SendTimeout, &TimeVal::zero())?;
+    Ok(fd.into())
 }
 
 /// Reads frames until the connection ends.
