@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 /// A server that says the same to each of its clients. Answers its port.
 fn server(says: Vec<u8>) -> u16 {
@@ -88,8 +89,12 @@ echo "$*" >> $root/asked
 case "$*" in
   "-m session") [ -e $root/session ] || exit 21; cat $root/session ;;
   *--login) echo "tcp: [1] 192.0.2.1:3260,1 iqn.a (non-flash)" > $root/session
-     mkdir -p $root/dev/disk/by-path; [ -e $root/empty ] || ln -s DEVICE "$root/dev/disk/by-path/ip-192.0.2.1:3260-iscsi-iqn.a-lun-0" ;;
-  *--logout) [ -e $root/session ] || exit 21; rm -rf $root/session $root/dev/disk/by-path ;;
+     sessions=$root/sys/class/iscsi_session
+     for number in 1 2; do mkdir -p $sessions/session$number/device/target$number:0:0/$number:0:0:0/block; done
+     echo iqn.b > $sessions/session1/targetname; echo iqn.a > $sessions/session2/targetname
+     mkdir -p $sessions/session1/device/target1:0:0/1:0:0:0/block/none $sessions/session2/device/target2:0:0/2:0:0:1/block/none
+     [ -e $root/empty ] || mkdir $sessions/session2/device/target2:0:0/2:0:0:0/block/NAME ;;
+  *--logout) [ -e $root/session ] || exit 21; rm -rf $root/session $root/sys/class/iscsi_session ;;
 esac
 "#;
 
@@ -102,14 +107,17 @@ impl Iscsi {
     /// `None` on a machine without any block device.
     fn new() -> Option<Self> {
         let names = fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().file_name());
-        let mut devices = names.map(|name| std::path::Path::new("/dev").join(name));
+        let mut devices = names.map(|name| Path::new("/dev").join(name));
         let Some(disk) = devices.find(|path| path.exists()) else {
             eprintln!("skipped: no block device here");
             return None;
         };
         let stage = Stage::new();
         let root = stage.path("").display().to_string();
-        let script = ISCSIADM.replace("ROOT", &root).replace("DEVICE", &disk.display().to_string());
+        let name = disk.file_name().unwrap().to_str().unwrap();
+        fs::create_dir_all(stage.path("dev")).unwrap();
+        symlink(&disk, stage.path("dev").join(name)).unwrap();
+        let script = ISCSIADM.replace("ROOT", &root).replace("NAME", name);
         stage.script("usr/sbin/iscsiadm", &script);
         let device = Device::vbd(5);
         let iscsi = Iscsi { stage, device };
@@ -198,12 +206,11 @@ fn several_ways_to_a_disk_are_one_device() {
     let stage = &iscsi.stage;
     iscsi.nodes("iqn=iqn.a;portal=192.0.2.1:3260;multipath=y");
     let script = fs::read_to_string(stage.path("usr/sbin/iscsiadm")).unwrap();
-    let disk = script.split("ln -s ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-    let name = disk.rsplit('/').next().unwrap();
+    let name = script.rsplit("block/").next().unwrap().split(' ').next().unwrap();
     stage.file(&format!("sys/block/{name}/holders/dm-7/x"), "");
     stage.file("sys/block/dm-7/dm/name", "mpatha\n");
     fs::create_dir_all(stage.path("dev/mapper")).unwrap();
-    symlink(&disk, stage.path("dev/mapper/mpatha")).unwrap();
+    symlink(Path::new("/dev").join(name), stage.path("dev/mapper/mpatha")).unwrap();
     assert_eq!(iscsi.run("add"), Some(0), "{}", stage.log());
     assert_eq!(iscsi.run("remove"), Some(0));
     assert!(iscsi.is_clean());

@@ -424,7 +424,7 @@ fn a_guest_behind_nat_gets_its_address_by_dhcp() {
         assert!(text(b"mail-1"), "the host's name");
         guest.must(net, &["vif-nat", "offline"]);
         ip("link del vif5.0");
-        let pid = std::fs::read_to_string(net.stage.path("var/run/xend/network/dnsmasq.pid")).unwrap();
+        let pid = std::fs::read_to_string(net.stage.path("var/run/xend-dhcp/dnsmasq.pid")).unwrap();
         let process = std::path::PathBuf::from(format!("/proc/{}", pid.trim()));
         assert!(process.exists(), "dnsmasq serves");
         net.must(&["network-nat", "stop"]);

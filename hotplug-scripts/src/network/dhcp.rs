@@ -2,18 +2,20 @@
 //!
 //! A vif script leaves one file for each guest; dnsmasq sees new files by itself.
 
-use super::record::FOLDER;
 use super::{NetworkError, Site};
 use crate::host::Host;
 use crate::sys::with_no_signal_held;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::fs;
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// dnsmasq gives up its rights and then reads on: nothing else lies here, and everybody may read it.
+const FOLDER: &str = "/var/run/xend-dhcp";
 const HOSTS: &str = "dhcp-hosts";
 const OPTIONS: &str = "dhcp-options";
 
@@ -76,9 +78,10 @@ pub(super) fn require(site: &Site<'_>) -> Result<(), NetworkError> {
 pub(super) fn start(site: &Site<'_>, netdev: &str) -> Result<(), NetworkError> {
     let folder = site.host.path(FOLDER);
     site.step("serve DHCP beside", netdev)?;
-    for below in [HOSTS, OPTIONS] {
-        let path = folder.join(below);
-        fs::create_dir_all(&path).map_err(|source| fail("make", &path, source))?;
+    for path in [folder.clone(), folder.join(HOSTS), folder.join(OPTIONS)] {
+        let made = fs::create_dir_all(&path)
+            .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o755)));
+        made.map_err(|source| fail("make", &path, source))?;
     }
     if running(site.host).is_some() {
         return Ok(());
@@ -100,24 +103,17 @@ pub(super) fn start(site: &Site<'_>, netdev: &str) -> Result<(), NetworkError> {
 /// Ends it and removes its files.
 pub(super) fn stop(site: &Site<'_>) -> Result<(), NetworkError> {
     let folder = site.host.path(FOLDER);
-    if !folder.join(HOSTS).exists() {
+    if !folder.exists() {
         return Ok(());
     }
     site.step("end", "dnsmasq")?;
     if let Some(pid) = running(site.host) {
         let _ = kill(pid, Signal::SIGTERM);
     }
-    for file in ["dnsmasq.conf", "dnsmasq.pid"] {
-        let _ = fs::remove_file(folder.join(file));
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.map_err(|source| fail("remove", &folder, source)),
     }
-    for below in [OPTIONS, HOSTS] {
-        let path = folder.join(below);
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => done.map_err(|source| fail("remove", &path, source))?,
-        }
-    }
-    Ok(())
 }
 
 fn configuration(host: &Host, netdev: &str) -> String {
@@ -181,7 +177,12 @@ fn tag(dev: &str) -> String {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), NetworkError> {
-    fs::write(path, text).map_err(|source| fail("write", path, source))
+    // dnsmasq reads a file as soon as it is closed.
+    let written = File::create(path).and_then(|mut file| {
+        file.set_permissions(Permissions::from_mode(0o644))?;
+        file.write_all(text.as_bytes())
+    });
+    written.map_err(|source| fail("write", path, source))
 }
 
 fn fail(verb: &'static str, path: &Path, source: io::Error) -> NetworkError {
@@ -192,6 +193,29 @@ fn fail(verb: &'static str, path: &Path, source: io::Error) -> NetworkError {
 mod tests {
     use super::*;
     use crate::testing::Folder;
+
+    /// dnsmasq reads it as a user without rights, whatever mask the script was called with.
+    #[test]
+    fn what_is_told_of_a_guest_can_be_read_by_everybody() {
+        let folder = Folder::new("lease");
+        let host = Host::new(folder.path());
+        let (address, router) = (Ipv4Addr::new(10, 0, 1, 1), Ipv4Addr::new(10, 0, 1, 128));
+        let name = String::new();
+        let told = Lease { dev: "vif1.0", mac: "00:16:3e:00:00:01", address, router, name };
+        lease(&host, &told).unwrap();
+        let hosts = host.path(FOLDER).join(HOSTS);
+        assert!(!hosts.exists(), "nobody serves");
+        for below in [HOSTS, OPTIONS] {
+            fs::create_dir_all(host.path(FOLDER).join(below)).unwrap();
+        }
+        // As a mask would have left it.
+        let file = hosts.join("vif1-0");
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        lease(&host, &told).unwrap();
+        let mode = fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+    }
 
     #[test]
     fn guests_are_told_a_name_server_that_they_can_reach() {

@@ -46,11 +46,17 @@ impl Request {
     pub(super) fn of(call: &Invocation, usual: &str) -> Result<Self, NetworkError> {
         let netdev = call.variable("netdev").unwrap_or(usual).to_owned();
         let named = call.variable("bridge");
-        let bridge = named.unwrap_or(&netdev).to_owned();
         let pdev = format!("p{netdev}");
         let number = vif_number(call, &netdev)?;
+        let layout = layout(call)?;
+        // Each of the two versions of Xen had a name of its own for it.
+        let usual = match layout {
+            Layout::Bridge => netdev.clone(),
+            Layout::Pair => format!("xenbr{number}"),
+        };
+        let bridge = named.map_or(usual, str::to_owned);
         let request = Request {
-            layout: layout(call)?,
+            layout,
             antispoof: antispoof(call)?,
             pair: (format!("veth{number}"), format!("vif0.{number}")),
             is_named: named.is_some(),
@@ -102,7 +108,7 @@ fn layout(call: &Invocation) -> Result<Layout, NetworkError> {
     }
 }
 
-/// `vifnum=`, which names the pair only, or the digits of the interface's name.
+/// `vifnum=`, which names the pair and the bridge of Xen 3.1, or the digits of the interface's name.
 fn vif_number(call: &Invocation, netdev: &str) -> Result<u32, NetworkError> {
     let digits: String = netdev.chars().filter(char::is_ascii_digit).collect();
     match call.variable("vifnum") {
@@ -135,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn each_layout_has_its_own_name_for_the_bridge() {
+        let bridge = |words: &[&str]| request(words).unwrap().bridge;
+        assert_eq!(bridge(&["start", "layout=3.1"]), "xenbr0");
+        assert_eq!(bridge(&["start", "layout=3.1", "netdev=bond2"]), "xenbr2");
+        assert_eq!(bridge(&["start", "layout=3.1", "netdev=lan", "vifnum=4"]), "xenbr4");
+        assert_eq!(bridge(&["start", "layout=3.2", "netdev=bond2"]), "bond2");
+    }
+
+    #[test]
     fn odd_words_are_refused_by_name() {
         for (word, name) in [
             ("netdev=a-name-of-sixteen", "netdev="),
@@ -144,9 +159,10 @@ mod tests {
             ("antispoof=maybe", "antispoof="),
             ("vifnum=x", "vifnum="),
             ("layout=4", "layout="),
-            ("layout=3.1", "bridge="),
+            ("layout=3.1 bridge=eth0", "bridge="),
         ] {
-            let text = request(&["start", word]).unwrap_err();
+            let words: Vec<&str> = ["start"].into_iter().chain(word.split(' ')).collect();
+            let text = request(&words).unwrap_err();
             assert!(text.starts_with(&format!("cannot use {name}")), "{word}: {text}");
         }
     }

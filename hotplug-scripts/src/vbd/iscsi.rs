@@ -13,7 +13,7 @@ use crate::image_server::{self, Record};
 use crate::lock::{BLOCK, ISCSI, Lock};
 use crate::program::{self, ProgramError};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::Instant;
 use xenstore::paths::node::vbd::{MODE, NODE, PARAMS, PHYSICAL_DEVICE};
@@ -144,11 +144,11 @@ async fn iscsiadm(disk: &Disk<'_>, words: &[&str]) -> Result<String, VbdError> {
     Ok(program::run(program.ok_or(VbdError::NoIscsi)?, words, PROGRAM_LIMIT).await?)
 }
 
-/// The block device of the target's first unit, once the kernel and udev have made it.
+/// The block device of the target's first unit, once the kernel (for several ways, multipathd) has made it.
 async fn device(disk: &Disk<'_>, target: &Target) -> Result<PathBuf, VbdError> {
     let deadline = Instant::now() + DEVICE_LIMIT;
     loop {
-        let found = by_path(disk, target).and_then(|path| match target.multipath {
+        let found = first_unit(disk, target).and_then(|path| match target.multipath {
             Paths::One => Some(path),
             Paths::Several => mapped(disk, &path),
         });
@@ -162,14 +162,31 @@ async fn device(disk: &Disk<'_>, target: &Target) -> Result<PathBuf, VbdError> {
     }
 }
 
-fn by_path(disk: &Disk<'_>, target: &Target) -> Option<PathBuf> {
-    let end = format!("{}-lun-0", target.iqn);
-    let mut entries = fs::read_dir(disk.host.path("/dev/disk/by-path")).ok()?.flatten();
-    entries.find(|entry| entry.file_name().to_string_lossy().ends_with(&end)).map(|entry| entry.path())
+/// The first unit, where the kernel shows it: udev's names come later, and not on every host.
+///
+/// ```text
+///   /sys/class/iscsi_session/session1/targetname
+///                                     device/target2:0:0/2:0:0:0/block/sda
+/// ```
+fn first_unit(disk: &Disk<'_>, target: &Target) -> Option<PathBuf> {
+    let is_target_s = |session: &PathBuf| {
+        fs::read_to_string(session.join("targetname")).is_ok_and(|name| name.trim() == target.iqn)
+    };
+    let sessions = below(&disk.host.path("/sys/class/iscsi_session"), |_| true).filter(is_target_s);
+    let targets =
+        sessions.flat_map(|session| below(&session.join("device"), |name| name.starts_with("target")));
+    let mut units = targets.flat_map(|target| below(&target, |name| name.ends_with(":0")));
+    let block = units.find_map(|unit| below(&unit.join("block"), |_| true).next())?;
+    Some(disk.host.path("/dev").join(block.file_name()?))
+}
+
+fn below(folder: &Path, passes: fn(&str) -> bool) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(move |entry| passes(&entry.file_name().to_string_lossy())).map(|entry| entry.path())
 }
 
 /// The device that multipathd made over the disk.
-fn mapped(disk: &Disk<'_>, path: &std::path::Path) -> Option<PathBuf> {
+fn mapped(disk: &Disk<'_>, path: &Path) -> Option<PathBuf> {
     let plain = fs::canonicalize(path).ok()?;
     let name = plain.file_name()?.to_str()?;
     let mut holders = fs::read_dir(disk.host.path(format!("/sys/block/{name}/holders"))).ok()?.flatten();

@@ -192,8 +192,9 @@ impl Net {
             let rules = Command::new("nft").args(["list", "ruleset"]).output().unwrap();
             lines.extend(String::from_utf8_lossy(&rules.stdout).lines().map(|line| format!("nft {line}")));
         }
-        let notes =
-            std::fs::read_dir(self.stage.path("var/run/xend/network")).into_iter().flatten().flatten();
+        let notes = ["xend/network", "xend-dhcp"].iter().flat_map(|below| {
+            std::fs::read_dir(self.stage.path(&format!("var/run/{below}"))).into_iter().flatten().flatten()
+        });
         lines.extend(notes.map(|note| format!("note {}", note.file_name().to_string_lossy())));
         lines.sort();
         lines
