@@ -18,7 +18,7 @@ use crate::qemu::{Accelerator, Hypervisor, Machine, Qemu};
 use crate::{Progress, Suite};
 
 /// How long a command may take when nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A host has no more processors than this, however many the machine has: the cases do not need them.
 const MOST_CPUS: u32 = 2;
@@ -55,7 +55,7 @@ impl HostOptions {
             installed: None,
             memory_mib: 2560,
             cpus: MOST_CPUS,
-            boot_within: Duration::from_secs(600),
+            boot_within: Duration::from_secs(1200),
         }
     }
 }
@@ -189,7 +189,7 @@ impl Host {
         Ok(self.neighbour.get_or_init(|| booted))
     }
 
-    /// Runs a shell script to its end, for two minutes at most.
+    /// Runs a shell script to its end, for a quarter of an hour at most.
     pub fn run(&self, script: &str) -> Result<Output> {
         self.run_within(script, PATIENCE)
     }

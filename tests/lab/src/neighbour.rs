@@ -21,9 +21,9 @@ use crate::qemu::{Accelerator, Card, Machine, Qemu};
 /// How many networks there are.
 const NETWORKS: u8 = 2;
 /// Seconds where the machine is idle, minutes where hosts boot beside it.
-const BOOTS_WITHIN: Duration = Duration::from_secs(300);
+const BOOTS_WITHIN: Duration = Duration::from_secs(1200);
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A booted neighbour; its QEMU ends when it is dropped.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,6 +18,9 @@ use crate::{Progress, Suite};
 
 /// How long a choice of packages is kept before the archive is asked again.
 const FRESH: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// How long to wait for an archive that did not answer well.
+const PAUSES: [Duration; 2] = [Duration::from_secs(15), Duration::from_secs(45)];
 
 /// Libraries that apt wants and the lab's programs do not.
 const UNWANTED: [&str; 8] =
@@ -31,7 +35,20 @@ pub struct Package {
     pub version: String,
     /// SHA-256 of the file.
     pub digest: String,
+    /// Where its files go.
+    pub place: Place,
 }
+
+/// Where the files of a package go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Into what the host boots from.
+    Boot,
+    /// On dom0's disk, for the cases that want them: each MiB of the initial file system is paid for at each boot.
+    Extra,
+}
+
+const EXTRA: &str = "extra";
 
 /// The packages of one suite, all of them in the cache.
 #[derive(Debug, Clone)]
@@ -48,8 +65,8 @@ impl Packages {
         let lock = cache.path(&format!("{suite}/packages.lock"))?;
         // A choice of an older list of ours lacks what is new on it.
         let is_whole = |chosen: &Vec<Package>| {
-            let bare = suite.bare().iter().map(|name| (*name).to_owned());
-            suite.userland().into_iter().chain(bare).all(|name| chosen.iter().any(|p| p.name == name))
+            let listed = suite.bare().iter().copied().chain(suite.extras()).map(str::to_owned);
+            suite.userland().into_iter().chain(listed).all(|name| chosen.iter().any(|p| p.name == name))
         };
         if let Some(chosen) = fresh(&lock).filter(is_whole) {
             let packages = Self { chosen, folder: folder.clone() };
@@ -59,16 +76,21 @@ impl Packages {
         }
         progress.step(&format!("{suite}: asking the archive"));
         let apt = Apt::new(suite, cache)?;
+        let packages = tried(progress, || Self::ask(suite, &apt, &folder, progress))?;
+        let text: String = packages.chosen.iter().map(line_of_lock).collect();
+        fs::write(&lock, text).with_context(|| format!("cannot write {}", lock.display()))?;
+        Ok(packages)
+    }
+
+    /// Chooses among what the archive has now, and downloads what is missing.
+    fn ask(suite: Suite, apt: &Apt, folder: &Path, progress: &dyn Progress) -> Result<Self> {
         apt.ask(suite)?;
-        let packages = Self { chosen: apt.choose(suite)?, folder };
+        let packages = Self { chosen: apt.choose(suite)?, folder: folder.to_path_buf() };
         let missing = packages.missing();
         if !missing.is_empty() {
             progress.step(&format!("{suite}: downloading {} packages", missing.len()));
             apt.download(&missing, &packages)?;
         }
-        let text: String =
-            packages.chosen.iter().map(|p| format!("{} {} {}\n", p.digest, p.name, p.version)).collect();
-        fs::write(&lock, text).with_context(|| format!("cannot write {}", lock.display()))?;
         Ok(packages)
     }
 
@@ -90,17 +112,44 @@ impl Packages {
     }
 }
 
+/// A mirror that is just being brought up to date has lists that do not fit its files: what fails then does not fail a
+/// little later.
+fn tried<T>(progress: &dyn Progress, work: impl Fn() -> Result<T>) -> Result<T> {
+    for pause in PAUSES {
+        match work() {
+            Ok(done) => return Ok(done),
+            Err(error) => progress.step(&format!("once more in {} s: {error:#}", pause.as_secs())),
+        }
+        thread::sleep(pause);
+    }
+    work()
+}
+
+fn line_of_lock(package: &Package) -> String {
+    let place = match package.place {
+        Place::Boot => "",
+        Place::Extra => EXTRA,
+    };
+    let line = format!("{} {} {} {place}", package.digest, package.name, package.version);
+    line.trim_end().to_owned() + "\n"
+}
+
 /// Reads a lock file, unless it is older than [`FRESH`].
 fn fresh(lock: &Path) -> Option<Vec<Package>> {
     let age = SystemTime::now().duration_since(fs::metadata(lock).ok()?.modified().ok()?).unwrap_or_default();
     if age > FRESH {
         return None;
     }
-    let text = fs::read_to_string(lock).ok()?;
+    read_lock(&fs::read_to_string(lock).ok()?)
+}
+
+fn read_lock(text: &str) -> Option<Vec<Package>> {
     let parse = |line: &str| {
         let mut words = line.split_whitespace();
         let digest = words.next()?.to_owned();
-        Some(Package { digest, name: words.next()?.to_owned(), version: words.next()?.to_owned() })
+        let (name, version) = (words.next()?.to_owned(), words.next()?.to_owned());
+        let place = if words.next() == Some(EXTRA) { Place::Extra } else { Place::Boot };
+        Some(Package { digest, name, version, place })
     };
     text.lines().map(parse).collect()
 }
@@ -175,7 +224,10 @@ impl Apt {
     fn ask(&self, suite: Suite) -> Result<()> {
         fs::write(&self.sources, sources(suite, &Mirrors::of_this_machine()?))
             .context("cannot write apt's sources")?;
-        cache::run(self.command("apt-get").args(["-q", "update"]).arg("--error-on=any")).context(
+        cache::run(
+            self.command("apt-get").args(["-q", "-o", "Acquire::Retries=3", "update"]).arg("--error-on=any"),
+        )
+        .context(
             "cannot read the archive's lists (is the network there? is debian-archive-keyring current?)",
         )?;
         Ok(())
@@ -187,25 +239,37 @@ impl Apt {
         command
     }
 
-    /// The userland with the libraries that it depends on, the hypervisor and the kernel.
+    /// The userland with the libraries that it depends on, the hypervisor, the kernel, and the extras with what they
+    /// depend on besides.
     fn choose(&self, suite: Suite) -> Result<Vec<Package>> {
-        let roots = suite.userland();
+        let mut boot = self.with_libraries(&suite.userland())?;
+        let mut extras = self.with_libraries(&suite.extras().map(str::to_owned))?;
+        extras.retain(|name| !boot.contains(name));
+        boot.extend(suite.bare().iter().map(|name| (*name).to_owned()));
+        boot.push(suite.hypervisor());
+        boot.push(self.kernel_package()?);
+        let mut command = self.command("apt-cache");
+        command.args(["show", "--no-all-versions"]).args(boot.iter().chain(&extras));
+        let shown = String::from_utf8_lossy(&cache::run(&mut command)?).into_owned();
+        let mut chosen = stanzas(&shown);
+        for name in &boot {
+            ensure!(chosen.contains_key(name), "cannot find package {name} in {suite}");
+        }
+        for name in &extras {
+            let package = chosen.get_mut(name);
+            package.with_context(|| format!("cannot find package {name} in {suite}"))?.place = Place::Extra;
+        }
+        Ok(chosen.into_values().collect())
+    }
+
+    /// Packages and the libraries that they depend on.
+    fn with_libraries(&self, roots: &[String]) -> Result<Vec<String>> {
         let mut command = self.command("apt-get");
-        command.args(["-q", "-y", "--print-uris", "--no-install-recommends", "install"]).args(&roots);
+        command.args(["-q", "-y", "--print-uris", "--no-install-recommends", "install"]).args(roots);
         let listing = String::from_utf8_lossy(&cache::run(&mut command)?).into_owned();
         let mut names: Vec<String> = listing.lines().filter_map(package_of_uri).collect();
         names.retain(|name| roots.contains(name) || is_library(name));
-        names.extend(suite.bare().iter().map(|name| (*name).to_owned()));
-        names.push(suite.hypervisor());
-        names.push(self.kernel_package()?);
-        let mut command = self.command("apt-cache");
-        command.args(["show", "--no-all-versions"]).args(&names);
-        let shown = String::from_utf8_lossy(&cache::run(&mut command)?).into_owned();
-        let chosen = stanzas(&shown);
-        for name in &names {
-            ensure!(chosen.contains_key(name), "cannot find package {name} in {suite}");
-        }
-        Ok(chosen.into_values().collect())
+        Ok(names)
     }
 
     /// The versioned package behind the kernel's name without version.
@@ -305,7 +369,8 @@ fn stanzas(text: &str) -> BTreeMap<String, Package> {
         if let (Some(name), Some(version), Some(digest)) =
             (field("Package"), field("Version"), field("SHA256"))
         {
-            found.entry(name.clone()).or_insert(Package { name, version, digest });
+            let place = Place::Boot;
+            found.entry(name.clone()).or_insert(Package { name, version, digest, place });
         }
     }
     found
@@ -330,7 +395,19 @@ mod tests {
     fn a_stanza_gives_name_version_and_digest() {
         let text = "Package: a\nVersion: 2\nSHA256: bb\n\nPackage: a\nVersion: 1\nSHA256: cc\n";
         let found = stanzas(text);
-        assert_eq!(found["a"], Package { name: "a".into(), version: "2".into(), digest: "bb".into() });
+        let wanted =
+            Package { name: "a".into(), version: "2".into(), digest: "bb".into(), place: Place::Boot };
+        assert_eq!(found["a"], wanted);
+    }
+
+    #[test]
+    fn a_lock_tells_what_goes_where() {
+        let package =
+            |name: &str, place| Package { name: name.into(), version: "1".into(), digest: "a".into(), place };
+        let chosen = vec![package("dash", Place::Boot), package("open-iscsi", Place::Extra)];
+        let text: String = chosen.iter().map(line_of_lock).collect();
+        assert_eq!(text, "a dash 1\na open-iscsi 1 extra\n");
+        assert_eq!(read_lock(&text), Some(chosen));
     }
 
     #[test]

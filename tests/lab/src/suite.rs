@@ -74,6 +74,16 @@ impl Suite {
         }
     }
 
+    /// What a host of the field may have and no host needs: its files lie on dom0's disk until a case wants them.
+    pub fn extras(self) -> [&'static str; 5] {
+        let tls = match self {
+            Suite::Bullseye => "libssl1.1",
+            Suite::Bookworm => "libssl3",
+            Suite::Trixie => "libssl3t64",
+        };
+        ["dnsmasq-base", "open-iscsi", "openvswitch-common", "openvswitch-switch", tls]
+    }
+
     /// The package of the hypervisor.
     pub fn hypervisor(self) -> String {
         format!("xen-hypervisor-{}-amd64", self.xen())

@@ -7,25 +7,27 @@ use anyhow::{Context, Result, ensure};
 
 use super::footprint::Footprint;
 use super::guest::{Guest, SOON, Shell, hears, refused, start_xend};
-use super::{Case, Needs};
+use super::iscsi::{self, Target};
+use super::{Case, Needs, extras};
 use crate::Host;
 
 pub(super) const CASES: &[Case] = &[
-    Case { name: "six_kinds_of_disks_keep_what_a_guest_writes", needs: Needs::Xend, run: six_kinds },
+    Case { name: "disks_of_seven_kinds_keep_what_a_guest_writes", needs: Needs::Xend, run: seven_kinds },
     Case { name: "an_image_is_shared_by_readers_only", needs: Needs::Xend, run: sharing },
     Case { name: "bad_disks_are_refused", needs: Needs::Xend, run: bad_disks },
     Case { name: "an_image_server_that_is_killed_leaves_nothing", needs: Needs::Xend, run: killed_server },
 ];
 
-/// Each kind with its letter in the guest, and where dom0 reads it: a program that writes its first MiB to standard
-/// output.
-const KINDS: [(char, &str, &str); 6] = [
+/// Each kind with its letter in the guest, and how dom0 reads it: a program that writes its first MiB to standard
+/// output. The last one is read where it lies, in the neighbour.
+const KINDS: [(char, &str, &str); 7] = [
     ('b', "phy:/dev/vdb", "dd if=/dev/vdb bs=1M count=1 iflag=direct"),
     ('c', "file:/srv/disks/file.img", "head -c 1M /srv/disks/file.img"),
     ('d', "tap:aio:/srv/disks/raw.img", "head -c 1M /srv/disks/raw.img"),
     ('e', "tap:tapdisk:qcow2:/srv/disks/top.qcow2", "raw qcow2 /srv/disks/top.qcow2"),
     ('f', "tap2:vhd:/srv/disks/disk.vhd", "raw vpc /srv/disks/disk.vhd"),
     ('g', "nbd:127.0.0.1:10809/far", "head -c 1M /srv/disks/far.img"),
+    ('h', "iscsi:iqn=iqn.2001-04.test.neighbour:disk;portal=198.51.100.2:3260", ""),
 ];
 
 /// Images of 4 MiB, one of them on a base that has something in it, and a server on the network.
@@ -48,10 +50,10 @@ const RAW: &str =
 
 /// Writes a MiB to each disk of the guest.
 const WRITE: &str =
-    "for d in b c d e f g; do dd if=/dev/urandom of=/dev/xvd$d bs=4k count=256 2>/dev/null; done; sync";
+    "for d in b c d e f g h; do dd if=/dev/urandom of=/dev/xvd$d bs=4k count=256 2>/dev/null; done; sync";
 /// Says what is there, past the guest's cache.
-const LOOK: &str = "for d in b c d e f g; do until [ -b /dev/xvd$d ]; do sleep 0.1; done; done; \
-                    echo 3 > /proc/sys/vm/drop_caches; for d in b c d e f g; do \
+const LOOK: &str = "for d in b c d e f g h; do until [ -b /dev/xvd$d ]; do sleep 0.1; done; done; \
+                    echo 3 > /proc/sys/vm/drop_caches; for d in b c d e f g h; do \
                     echo SUM $d $(dd if=/dev/xvd$d bs=4k count=256 2>/dev/null | sha256sum); done";
 
 fn with_disks(name: &'static str, disks: String) -> Guest {
@@ -59,11 +61,15 @@ fn with_disks(name: &'static str, disks: String) -> Guest {
     Guest { disk: disks.leak(), memory: 192, ..Guest::new(name) }
 }
 
-/// Six disks of six kinds: what is written in the guest is read in dom0 when they are detached, and in the guest when
-/// they are attached again.
-fn six_kinds(host: &Host) -> Result<()> {
+/// Seven disks of seven kinds: what is written in the guest is read outside it when they are detached, and in the guest
+/// when they are attached again.
+fn seven_kinds(host: &Host) -> Result<()> {
     host.must(MAKE)?;
     start_xend(host)?;
+    iscsi::with_target(host, |target| keep_what_is_written(host, target))
+}
+
+fn keep_what_is_written(host: &Host, target: &Target<'_>) -> Result<()> {
     let mut disks = "'phy:/dev/vda,xvda1,w'".to_owned();
     for (letter, source, _) in KINDS {
         disks += &format!(", '{source},xvd{letter},w'");
@@ -85,14 +91,17 @@ fn six_kinds(host: &Host) -> Result<()> {
     ensure!(written.len() == KINDS.len(), "the guest sees {written:?}");
     for (letter, source, read) in KINDS {
         host.must_within(&format!("xm block-detach disks1 xvd{letter}"), SOON)?;
-        let sum = host.must(&format!("{RAW}\n{read} 2> /dev/null | busybox sha256sum"))?;
+        let sum = match source.starts_with("iscsi:") {
+            true => target.sum()?,
+            false => host.must(&format!("{RAW}\n{read} 2> /dev/null | busybox sha256sum"))?,
+        };
         let (here, there) = (sum.split(' ').next(), written.get(&letter).map(String::as_str));
-        ensure!(here == there, "{source}: dom0 reads {here:?}, the guest wrote {there:?}");
+        ensure!(here == there, "{source}: outside it reads {here:?}, the guest wrote {there:?}");
     }
     let now = host.must("busybox sha256sum < /srv/disks/base.img")?;
     ensure!(now == base, "the base of the qcow2 image was written");
     for (letter, source, _) in KINDS {
-        host.must_within(&format!("xm block-attach disks1 {source} xvd{letter} w"), SOON)?;
+        host.must_within(&format!("xm block-attach disks1 '{source}' xvd{letter} w"), SOON)?;
     }
     let read = sums(&shell.run(LOOK)?);
     ensure!(read == written, "attached again the guest reads {read:?}, it wrote {written:?}");
@@ -158,6 +167,7 @@ fn sharing(host: &Host) -> Result<()> {
 
 fn bad_disks(host: &Host) -> Result<()> {
     host.must(MAKE)?;
+    extras::provide(host)?;
     host.must(
         "cd /srv/disks && rm -f gone.qcow2 one.qcow2 two.qcow2
          qemu-img create -q -u -f qcow2 -b nothing.img -F raw gone.qcow2 4M
@@ -179,7 +189,7 @@ fn bad_disks(host: &Host) -> Result<()> {
         ("bad6", "tap:aio:/dev/vdc,xvdb,w", "is mounted in the privileged domain"),
         ("bad7", "nbd:127.0.0.1:1,xvdb,w", "cannot connect to 127.0.0.1:1"),
         ("bad8", "nbd:127.0.0.1:10809/none,xvdb,w", "no export"),
-        ("bad9", "iscsi:iqn=iqn.a;portal=127.0.0.1:3260,xvdb,w", "(Debian: package open-iscsi)"),
+        ("bad9", "iscsi:iqn=iqn.a;portal=127.0.0.1:1,xvdb,w", "iscsiadm"),
         ("bad10", "nosuch:127.0.0.1:1,xvdb,w", "Block device type \"nosuch\" is invalid."),
     ] {
         let guest = with_disks(name, format!("'{disk}'"));

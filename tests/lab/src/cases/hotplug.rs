@@ -200,7 +200,9 @@ impl Plugged<'_> {
     fn killed(&mut self) -> Result<()> {
         let file = image(self.host, "killed.img")?;
         let attach = format!("xm block-attach {NAME} file:{file} xvdc w");
-        self.host.must(&format!("({attach} > /dev/null 2>&1 &) ; usleep 60000; kill -9 $(pidof xend)"))?;
+        // It must not find the next daemon.
+        let ended = "asked=$!; usleep 60000; kill -9 $(pidof xend); wait $asked || :";
+        self.host.must(&format!("{attach} > /dev/null 2>&1 & {ended}"))?;
         start_xend(self.host)?;
         let is_there = self.xm("block-list", "")?.contains("51744");
         let again = self.host.run(&attach)?;

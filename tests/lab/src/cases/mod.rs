@@ -5,9 +5,11 @@
 
 mod articles;
 mod disks;
+mod extras;
 mod footprint;
 mod guest;
 mod hotplug;
+mod iscsi;
 mod managed;
 mod networks;
 mod refusals;

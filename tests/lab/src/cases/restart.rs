@@ -48,14 +48,20 @@ fn adopted(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// Nothing but the store's word is waited for, and nothing but `kill` done then: a creation takes a second only.
+const KILL_AT_DOMAIN: &str = "rm -f /run/watching
+daemon=$(pidof xend)
+(xenstore-watch /local/domain | while read -r path; do
+  case $path in
+    /local/domain) touch /run/watching ;;
+    /local/domain/[1-9]*) kill -9 $daemon; exit ;;
+  esac
+done) > /dev/null 2>&1 &
+for _ in $(seq 600); do [ -e /run/watching ] && exit 0; sleep 0.1; done; exit 1";
+
 /// As soon as Xen has the domain, the daemon is gone.
 fn killed_early(host: &Host) -> Result<()> {
-    let guest = Guest::new("early");
-    let kill = format!(
-        "(for i in $(seq 3000); do [ $(xenstore-list /local/domain | wc -l) -gt 1 ] && {KILL} && exit; done) \
-         > /dev/null 2>&1 &"
-    );
-    all_or_nothing(host, &guest, &kill)
+    all_or_nothing(host, &Guest::new("early"), KILL_AT_DOMAIN)
 }
 
 fn killed_at_disk(host: &Host) -> Result<()> {

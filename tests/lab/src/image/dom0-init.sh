@@ -17,6 +17,12 @@ hostname dom0
 for module in $(cat /lib/modules/load); do
   insmod "/lib/modules/$module" || echo "lab: cannot load $module"
 done
+found=/lib/modules/$(uname -r)
+mkdir "$found"
+for module in $(cat /lib/modules/on-demand); do
+  ln -s "../$module" "$found/$module"
+  echo "$module:" >> "$found/modules.dep"
+done
 mount -t xenfs xenfs /proc/xen
 /sbin/ip link set lo up
 /sbin/ip link add xenbr0 type bridge

@@ -8,7 +8,7 @@ use super::Tree;
 use super::modules::Modules;
 
 /// What dom0's kernel needs; `?` where a kernel may have it built in or not at all.
-const MODULES: [&str; 24] = [
+const MODULES: [&str; 23] = [
     "crc32c_generic?",
     "virtio_pci",
     "virtio_console",
@@ -24,7 +24,6 @@ const MODULES: [&str; 24] = [
     "xen_netback",
     "bridge",
     "loop",
-    "nbd",
     "tun",
     "dummy",
     "veth",
@@ -35,8 +34,11 @@ const MODULES: [&str; 24] = [
     "nft_meta_bridge?",
 ];
 
+/// What our programs ask `modprobe` for when they need it, as on any host.
+const ON_DEMAND: [&str; 1] = ["nbd"];
+
 /// Parts of packages that no program of the lab reads.
-const SKIPPED: [&str; 21] = [
+pub(super) const SKIPPED: [&str; 21] = [
     "usr/share/doc",
     "usr/share/man",
     "usr/share/info",
@@ -97,6 +99,7 @@ pub(super) fn tree(userland: &[PathBuf], modules: &Modules, applets: &[String]) 
     tree.file("etc/hostname", 0o644, *b"dom0\n");
     tree.file("etc/hosts", 0o644, *b"127.0.0.1 localhost dom0\n");
     tree.file("init", 0o755, *include_bytes!("dom0-init.sh"));
-    modules.install(&MODULES, &mut tree)?;
+    modules.install(&MODULES, "load", &mut tree)?;
+    modules.install(&ON_DEMAND, "on-demand", &mut tree)?;
     Ok(tree)
 }

@@ -23,7 +23,7 @@ pub(super) fn ramdisk(busybox: &Path, modules: &Modules) -> Result<Tree> {
     }
     tree.device("dev/console", 5, 1).device("dev/null", 1, 3);
     tree.file("init", 0o755, *include_bytes!("guest-init.sh"));
-    modules.install(&MODULES, &mut tree)?;
+    modules.install(&MODULES, "load", &mut tree)?;
     Ok(tree)
 }
 

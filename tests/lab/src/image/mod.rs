@@ -8,10 +8,11 @@
 //!             ├─> guest.cpio.gz  a guest's ramdisk: finds the root disk and goes there
 //!             ├─> root.ext4      vda: a guest's root, as in `phy:/dev/vda,hda1,w`
 //!             ├─> swap.img       vdb: its second disk
-//!             └─> srv.ext4       vdc: /srv of dom0, with kernel, ramdisk and disk files for guests
+//!             └─> srv.ext4       vdc: /srv of dom0, with kernel, ramdisk and disk files for guests, and /srv/extra
 //! ```
 
 mod dom0;
+mod extras;
 mod guest;
 mod modules;
 mod neighbour;
@@ -28,13 +29,14 @@ use flate2::read::GzDecoder;
 pub use tree::Tree;
 
 use crate::cache::{self, Cache};
-use crate::packages::{Package, Packages};
+use crate::packages::{Package, Packages, Place};
 use crate::{Progress, Suite};
 
 /// Everything that decides what an image looks like, besides the packages.
-const RECIPE: [&str; 10] = [
+const RECIPE: [&str; 11] = [
     include_str!("mod.rs"),
     include_str!("dom0.rs"),
+    include_str!("extras.rs"),
     include_str!("guest.rs"),
     include_str!("modules.rs"),
     include_str!("neighbour.rs"),
@@ -107,8 +109,13 @@ impl Maker<'_> {
         let kernel = self.unpack(self.packages.named("linux-image-")?, &unpacked.join("kernel"))?;
         let xen = self.unpack(self.packages.named("xen-hypervisor-")?, &unpacked.join("xen"))?;
         let mut userland = Vec::new();
+        let mut extras = Vec::new();
         for package in self.packages.chosen.iter().filter(|p| is_userland(p)) {
-            userland.push(self.unpack(package, &unpacked.join(&package.name))?);
+            let folder = self.unpack(package, &unpacked.join(&package.name))?;
+            match package.place {
+                Place::Boot => userland.push(folder),
+                Place::Extra => extras.push(folder),
+            }
         }
         self.progress.step(&format!("{}: making the images", self.suite));
         self.hypervisor(&xen)?;
@@ -120,7 +127,7 @@ impl Maker<'_> {
         write_cpio(&dom0, &self.folder.join("dom0.cpio"))?;
         let neighbour = neighbour::tree(&find_busybox(&busybox)?, &modules, &applets(&busybox)?)?;
         write_cpio(&neighbour, &self.folder.join("neighbour.cpio"))?;
-        self.guest(&busybox, &modules)?;
+        self.guests(&busybox, &modules, extras::tree(&extras, &modules)?)?;
         fs::remove_dir_all(&unpacked).context("cannot remove what was unpacked")
     }
 
@@ -142,7 +149,8 @@ impl Maker<'_> {
         Ok(())
     }
 
-    fn guest(&self, busybox: &Path, modules: &modules::Modules) -> Result<()> {
+    /// What guests boot from, and dom0's disk with it.
+    fn guests(&self, busybox: &Path, modules: &modules::Modules, extras: Tree) -> Result<()> {
         let busybox = find_busybox(busybox)?;
         let ramdisk = guest::ramdisk(&busybox, modules)?;
         // One gzip member: what the C tools and the oldest kernels understand.
@@ -164,7 +172,8 @@ impl Maker<'_> {
         }
         srv.file_at(&format!("xen/domains/{web1}/disk.img"), 0o644, &self.folder.join("web1.ext4"));
         srv.file(&format!("xen/domains/{web1}/swap.img"), 0o644, vec![0; 1 << 20]);
-        self.disk("srv.ext4", 192, &srv)
+        srv.graft("extra", extras);
+        self.disk("srv.ext4", 256, &srv)
     }
 
     fn disk(&self, name: &str, size_mib: u32, tree: &Tree) -> Result<()> {

@@ -45,9 +45,9 @@ impl Modules {
         Ok(Self { files, builtin })
     }
 
-    /// Adds modules with all they depend on, and `lib/modules/load` with their order. A name with a question
+    /// Adds modules with all they depend on, and a file in `lib/modules` with their order. A name with a question
     /// mark may be absent: kernels differ in what is a module.
-    pub(super) fn install(&self, wanted: &[&str], tree: &mut Tree) -> Result<()> {
+    pub(super) fn install(&self, wanted: &[&str], list: &str, tree: &mut Tree) -> Result<()> {
         let mut order = Vec::new();
         for name in wanted {
             match name.strip_suffix('?') {
@@ -56,7 +56,7 @@ impl Modules {
                 None => self.add(name, tree, &mut order)?,
             }
         }
-        tree.file("lib/modules/load", 0o644, order.join("\n") + "\n");
+        tree.file(&format!("lib/modules/{list}"), 0o644, order.join("\n") + "\n");
         Ok(())
     }
 

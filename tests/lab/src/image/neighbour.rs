@@ -8,7 +8,16 @@ use super::Tree;
 use super::modules::Modules;
 
 /// What its kernel needs.
-const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "virtio_rng?", "virtio_net", "8021q"];
+const MODULES: [&str; 8] = [
+    "crc32c_generic?",
+    "virtio_pci",
+    "virtio_console",
+    "virtio_rng?",
+    "virtio_net",
+    "8021q",
+    "target_core_file",
+    "iscsi_target_mod",
+];
 
 /// Its initial file system, without the agent.
 pub(super) fn tree(busybox: &Path, modules: &Modules, applets: &[String]) -> Result<Tree> {
@@ -31,6 +40,6 @@ pub(super) fn tree(busybox: &Path, modules: &Modules, applets: &[String]) -> Res
         *b"#!/bin/busybox sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s\\n' \"$REMOTE_ADDR\"\n",
     );
     tree.file("init", 0o755, *include_bytes!("neighbour-init.sh"));
-    modules.install(&MODULES, &mut tree)?;
+    modules.install(&MODULES, "load", &mut tree)?;
     Ok(tree)
 }

@@ -116,6 +116,13 @@ impl Tree {
         Ok(())
     }
 
+    /// Adds another tree below a folder.
+    pub fn graft(&mut self, folder: &str, tree: Tree) -> &mut Self {
+        self.folder(folder);
+        self.nodes.extend(tree.nodes.into_iter().map(|(path, node)| (format!("{folder}/{path}"), node)));
+        self
+    }
+
     /// Writes a cpio archive in the format that Linux unpacks (`newc`).
     pub fn write_cpio(&self, out: &mut dyn Write) -> Result<()> {
         for (serial, (path, node)) in (1u32..).zip(&self.nodes) {
@@ -220,6 +227,15 @@ mod tests {
         let mut tree = Tree::new();
         tree.file("a/b/c", 0o644, *b"");
         assert_eq!(tree.nodes.keys().cloned().collect::<Vec<_>>(), ["a", "a/b", "a/b/c"]);
+    }
+
+    #[test]
+    fn a_tree_is_put_below_a_folder_of_another() {
+        let mut below = Tree::new();
+        below.file("bin/x", 0o755, *b"x");
+        let mut tree = Tree::new();
+        tree.graft("extra", below);
+        assert!(tree.contains("extra") && tree.contains("extra/usr/bin") && tree.contains("extra/usr/bin/x"));
     }
 
     #[test]

@@ -26,8 +26,9 @@ use nix::unistd::Pid;
 type Line = Arc<Mutex<File>>;
 type Commands = Arc<Mutex<HashMap<u32, Running>>>;
 
-/// After a command's end its streams may be silent this long before they are given up.
-const LINGER: Duration = Duration::from_secs(1);
+/// After a command's end its streams may be silent this long before they are given up: a machine that stands still for a
+/// moment must not cost a command its words. Only one that leaves a writer in the background waits for this.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// A command that has not ended.
 struct Running {

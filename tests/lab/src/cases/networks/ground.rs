@@ -8,7 +8,9 @@ use crate::Host;
 use crate::cases::guest::{BOOT, Guest, SOON, domid, hears};
 use crate::neighbour::Neighbour;
 
-/// The neighbour on the first network; the host is `.1` on both.
+/// The host's addresses on both.
+pub(super) const HOST: [&str; 2] = ["198.51.100.1", "203.0.113.1"];
+/// The neighbour on the first network.
 pub(super) const NEIGHBOUR: &str = "198.51.100.2";
 /// The neighbour on the second network.
 pub(super) const NEIGHBOUR1: &str = "203.0.113.2";
@@ -21,15 +23,28 @@ ip addr add 198.51.100.1/24 dev eth0
 ip addr add 203.0.113.1/24 dev eth1
 ip link set eth0 up
 ip link set eth1 up
-ip route add default via 198.51.100.2
-# What is there is to be there for good: the kernel tries IPv6 addresses for a second.
-for _ in $(seq 600); do ip -o addr | grep -q tentative || exit 0; sleep 0.1; done
-exit 1";
+ip route add default via 198.51.100.2";
+
+/// What is there is to be there for good: the kernel finds out in its own time whether an interface has a cable, and tries
+/// the address that it then gives it for a second.
+const SETTLE: &str = "
+settled() {
+  ip -o addr | grep -q tentative && return 1
+  ip -o link show up | grep -q NO-CARRIER && return 1
+  for link in $(ip -o -4 addr show scope global | awk '{ print $2 }'); do
+    ip -o -6 addr show dev $link | grep -q fe80 || return 1
+  done
+}
+for _ in $(seq 600); do settled && exit 0; sleep 0.1; done
+ip addr; exit 1";
+
+/// No daemon, no guest.
+const END: &str = "
+for name in $(xm list | awk 'NR > 2 { print $1 }'); do xm destroy $name; done
+xend stop";
 
 /// As it was, whatever the case left.
 const RESTORE: &str = "
-for name in $(xm list | awk 'NR > 2 { print $1 }'); do xm destroy $name; done
-xend stop
 cp /root/delivered.sxp /etc/xen/xend-config.sxp
 rm -f /etc/xen/scripts/puentes.sh
 if [ -n \"$(ls /var/run/xend/network)\" ]; then
@@ -52,10 +67,10 @@ const PICTURE: &str = "
 ip -o link | sed -e 's/ state [A-Z]*//' -e 's/<[^>]*>//'
 for link in /sys/class/net/*; do echo $link $(($(cat $link/flags) & 1)); done
 ip -o addr
-ip route show table all | sed -e 's/ expires [^ ]*//' | sort
+ip route show table all | sed -e 's/ expires [^ ]*//' -e 's/ linkdown//' -e 's/ dead//' | sort
 nft list ruleset
 grep . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/proxy_arp /proc/sys/net/ipv6/conf/all/forwarding
-ls /var/run/xend/network 2> /dev/null || :";
+ls -d /var/run/xend/network/* /var/run/xend-dhcp/* 2> /dev/null || :";
 
 /// A case's host and neighbour.
 pub(super) struct Ground<'a> {
@@ -63,16 +78,26 @@ pub(super) struct Ground<'a> {
     pub(super) neighbour: &'a Neighbour,
 }
 
+/// A way to make a host's network ready.
+#[derive(Debug, Default)]
+pub(super) struct Site<'a> {
+    /// The host has it before the daemon comes, whatever the cards' addresses were for.
+    pub(super) arrange: &'a str,
+    /// The settings' `network-script`.
+    pub(super) script: &'a str,
+    /// What takes it back.
+    pub(super) stop: &'a str,
+    /// Takes back what `arrange` did, and does no harm where nothing was done.
+    pub(super) restore: &'a str,
+}
+
 /// Runs `body` on a host that `network-script` has made ready, then `stop`; the host must then be as before.
-pub(super) fn on(
-    host: &Host,
-    (script, stop): (&str, &str),
-    body: impl FnOnce(&Ground<'_>) -> Result<()>,
-) -> Result<()> {
+pub(super) fn on(host: &Host, site: &Site<'_>, body: impl FnOnce(&Ground<'_>) -> Result<()>) -> Result<()> {
     let neighbour = host.neighbour()?;
+    let Site { arrange, script, stop, restore } = site;
     host.must("xend stop")?;
-    let done = host.must(ARRANGE).and_then(|_| {
-        let before = host.must(PICTURE)?;
+    let done = host.must(&format!("{ARRANGE}\n{arrange}")).and_then(|_| {
+        let before = settled(host)?;
         let settings = format!("(network-script '{script}')\n(vif-script vif-bridge)\n");
         host.put("/etc/xen/xend-config.sxp", settings.as_bytes())?;
         host.must("xend check-config && xend start > /dev/null 2>&1 < /dev/null && xend status")?;
@@ -81,12 +106,18 @@ pub(super) fn on(
         host.must(stop)?;
         must_return(host, &before)
     });
-    let restored = host.run(RESTORE);
+    let restored = host.run(&format!("{END}\n{restore}\n{RESTORE}"));
     done.and(restored.map(drop))
 }
 
+/// The host's network, once it stays as it is.
+pub(super) fn settled(host: &Host) -> Result<String> {
+    host.must(SETTLE).context("the host's network does not come to rest")?;
+    host.must(PICTURE)
+}
+
 /// Waits until the network looks as it did.
-fn must_return(host: &Host, before: &str) -> Result<()> {
+pub(super) fn must_return(host: &Host, before: &str) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let now = host.must(PICTURE)?;
@@ -144,9 +175,9 @@ impl Ground<'_> {
         found.map(str::to_owned).with_context(|| format!("the neighbour knows no {address}: {known}"))
     }
 
-    /// Dom0 must still be reached over the interface that the script changed.
-    pub(super) fn host_is_reached(&self) -> Result<()> {
-        for address in ["198.51.100.1", "203.0.113.1"] {
+    /// Dom0 must still be reached over the interfaces that the script changed.
+    pub(super) fn host_is_reached(&self, addresses: &[&str]) -> Result<()> {
+        for address in addresses {
             self.neighbour.must(&reach(address)).context("dom0 is cut off")?;
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! network ready, and wants the host to be as before when the script has been stopped.
 
 mod bridges;
+mod field;
 mod ground;
 mod routes;
 
@@ -21,4 +22,5 @@ pub(super) const CASES: &[Case] = &[
     },
     Case { name: "two_bridges_of_a_wrapper_with_a_rate_and_a_vlan", needs: Needs::Xend, run: bridges::two },
     Case { name: "a_guest_behind_routes_and_masquerading", needs: Needs::Xend, run: routes::both },
+    Case { name: "a_guest_on_a_bond_and_on_open_vswitch", needs: Needs::Xend, run: field::both },
 ];

@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::ground::{Ground, NEIGHBOUR, NEIGHBOUR1, on, reach};
+use super::ground::{Ground, HOST, NEIGHBOUR, NEIGHBOUR1, Site, on, reach};
 use crate::Host;
+use crate::cases::extras;
 use crate::cases::footprint::Footprint;
 use crate::cases::guest::{Guest, Shell};
 
@@ -14,15 +15,17 @@ const CARD: &str = "02:00:00:00:01:00";
 const BOTH: &str = "#!/bin/sh
 dir=$(dirname \"$0\")
 \"$dir/network-route\" \"$@\" netdev=eth0
-\"$dir/network-nat\" \"$@\" netdev=eth1
+\"$dir/network-nat\" \"$@\" netdev=eth1 dhcp=yes
 ";
 const PUENTES: &str = "/etc/xen/scripts/puentes.sh";
 
 pub(super) fn both(host: &Host) -> Result<()> {
     host.put(PUENTES, BOTH.as_bytes())?;
     host.must(&format!("chmod 755 {PUENTES}"))?;
-    on(host, ("puentes.sh", &format!("{PUENTES} stop")), |ground| {
-        ground.host_is_reached()?;
+    extras::provide(host)?;
+    let stop = format!("{PUENTES} stop");
+    on(host, &Site { script: "puentes.sh", stop: &stop, ..Site::default() }, |ground| {
+        ground.host_is_reached(&HOST)?;
         let before = Footprint::of(host)?;
         let guest = Guest {
             vif: "'mac=00:16:3e:00:00:51, script=vif-route, ip=198.51.100.60', \
@@ -48,14 +51,17 @@ fn routed(shell: &mut Shell, ground: &Ground<'_>) -> Result<()> {
     asks_as(shell, NEIGHBOUR, ROUTED)
 }
 
-/// Device 1 of domain N has 10.(N/256).(N mod 256).2, dom0 the same and 127.
+/// What the guest does with what it is told: an address, and the way to the neighbour's second network.
+const BOUND: &str = "printf '#!/bin/sh\\n[ $1 = bound ] || exit 0\\nip addr add $ip/$mask dev $interface\\n\
+                     ip route add 203.0.113.0/24 via $router\\necho TOLD $ip $router\\n' > /tmp/bound && chmod 755 /tmp/bound";
+
+/// Device 1 of domain N has 10.(N/256).(N mod 256).2, dom0 the same and 127. The guest is told both by DHCP.
 fn masqueraded(shell: &mut Shell, ground: &Ground<'_>, number: u32) -> Result<()> {
     let network = format!("10.{}.{}", number / 256, number % 256);
     ground.says("ip -o -4 addr", &format!("inet {network}.129/32"))?;
-    shell.run(&format!(
-        "ip addr add {network}.2/32 dev eth1 && ip link set eth1 up && ip route add {network}.129/32 dev eth1 && \
-         ip route add 203.0.113.0/24 via {network}.129"
-    ))?;
+    shell.run(&format!("ip link set eth1 up && {BOUND}"))?;
+    let told = shell.run("udhcpc -i eth1 -n -q -t 30 -s /tmp/bound 2>&1").context("no answer by DHCP")?;
+    ensure!(told.contains(&format!("TOLD {network}.2 {network}.129")), "the guest is told {told}");
     shell.run(&reach(NEIGHBOUR1)).context("by masquerading")?;
     asks_as(shell, NEIGHBOUR1, "203.0.113.1")
 }
