@@ -71,7 +71,10 @@ fn each_class_of_fault_is_found_where_it_stands() {
             "5:8: 01:16:3e:00:00:01 is the address of a group, or of nothing",
         ),
         ("vif = ['vifname=eth0:1']", "5:8: eth0:1 cannot be the name of an interface: xend refuses it"),
-        ("vif = ['vifname=web', 'vifname=web,bridge=a']", "5:23: the vifname web is that of an interface above"),
+        (
+            "vif = ['vifname=web', 'vifname=web,bridge=a']",
+            "5:23: the vifname web is that of an interface above",
+        ),
         ("vif = [''] * 64", "5:1: 64 network interfaces are refused by xend: the limit is 63"),
         ("vif = ['ip=192.0.2.7 192.0.2']", "5:8: 192.0.2 is not an address"),
         (

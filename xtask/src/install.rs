@@ -35,6 +35,8 @@ const FOLDERS: [(&str, &str, u32); 3] = [
 pub(crate) enum Build {
     /// Yes.
     Make,
+    /// Yes, with what others leave of the processors.
+    Beside,
     /// No: what was built last is installed.
     Keep,
     /// Nothing is installed: a host with Debian's own tools only, to look at the lab itself.
@@ -43,14 +45,11 @@ pub(crate) enum Build {
 
 /// Installs everything below `destdir`.
 pub(crate) fn install(destdir: &Path, build: Build, steps: &Steps) -> Result<()> {
-    if build == Build::Make {
-        cargo_build(&["build", "-p", "xend", "--bins"], &[], steps)?;
+    if build != Build::Keep {
+        cargo_build(build, (&["build", "-p", "xend", "--bins"], &[]), steps)?;
         for (package, program) in STARTED_OFTEN {
-            cargo_build(
-                &["rustc", "-p", package, "--bin", program],
-                &["--", "-C", "relocation-model=static"],
-                steps,
-            )?;
+            let flags = ["--", "-C", "relocation-model=static"];
+            cargo_build(build, (&["rustc", "-p", package, "--bin", program], &flags), steps)?;
         }
     }
     for (program, folder) in PROGRAMS {
@@ -118,7 +117,7 @@ fn files(folder: &str) -> Result<Vec<(PathBuf, String)>> {
 /// The agent of the lab: static too, and no part of the product.
 pub(crate) fn agent(build: Build, steps: &Steps) -> Result<PathBuf> {
     if build != Build::Keep {
-        cargo_build(&["build", "-p", "lab", "--bin", "lab-agent"], &[], steps)?;
+        cargo_build(build, (&["build", "-p", "lab", "--bin", "lab-agent"], &[]), steps)?;
     }
     let agent = built("lab-agent");
     ensure!(agent.exists(), "the lab's agent has not been built yet: leave out --no-build");
@@ -148,9 +147,20 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// The same command, for when nobody else wants the processor.
+fn behind(command: &Command) -> Command {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "10"]).arg(command.get_program()).current_dir(workspace()).stdin(Stdio::null());
+    nice
+}
+
 /// `what` is the subcommand with its arguments; `flags` come last: those behind `--` are for the compiler of the program.
-fn cargo_build(what: &[&str], flags: &[&str], steps: &Steps) -> Result<()> {
-    let mut child = cargo()
+fn cargo_build(build: Build, (what, flags): (&[&str], &[&str]), steps: &Steps) -> Result<()> {
+    let mut command = match build {
+        Build::Beside => behind(&cargo()),
+        _ => cargo(),
+    };
+    let mut child = command
         .args(what)
         .args(["--release", "--target", TARGET])
         .args(flags)

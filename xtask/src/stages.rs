@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ExitCode, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lab::{Progress, Suite};
+use lab::{HostOptions, Progress, Suite};
 
 use crate::install::{self, Build};
 use crate::progress::Steps;
@@ -42,10 +43,13 @@ pub(crate) fn run(plan: Plan) -> Result<ExitCode> {
         "lints",
         &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
     )?);
-    table.push(cargo_stage("tests", &["test", "--workspace", "--no-fail-fast"])?);
+    let tests = || cargo_stage("tests", &["test", "--workspace", "--no-fail-fast"]);
     if plan.lab {
-        table.extend(lab_stages(&plan.suites)?);
+        let (tests, tree) = beside(tests);
+        table.push(tests?);
+        table.extend(lab_stages(&plan.suites, tree));
     } else {
+        table.push(tests()?);
         println!("lab: left out, as asked");
     }
     report(&table, begun.elapsed());
@@ -53,20 +57,38 @@ pub(crate) fn run(plan: Plan) -> Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The lab needs the installed tree; a build that fails is a failed stage, and the lab cannot run.
-fn lab_stages(suites: &[Suite]) -> Result<Vec<Stage>> {
+/// The tree that the lab installs, and how long it took.
+type Tree = (Result<HostOptions>, Duration);
+
+/// Builds the tree while the tests run: those wait for each other, for clocks and for children much of the time, and the
+/// build takes what they leave.
+fn beside<T>(tests: impl FnOnce() -> T) -> (T, Tree) {
     let begun = Instant::now();
-    let steps = Steps::new();
-    steps.step("install: static release programs");
-    let prepared = lab_run::prepare(Build::Make, &steps);
+    thread::scope(|scope| {
+        // Nothing of it is shown: the tests have the screen.
+        let build = scope.spawn(|| {
+            let tree = lab_run::prepare(Build::Beside, &Steps::new());
+            (tree, begun.elapsed())
+        });
+        let tests = tests();
+        let steps = Steps::new();
+        if !build.is_finished() {
+            steps.step("install: static release programs, begun with the tests");
+        }
+        let tree = build.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        match &tree.0 {
+            Ok(_) => steps.finish(),
+            Err(_) => steps.fail(),
+        }
+        (tests, tree)
+    })
+}
+
+/// The lab needs the installed tree; a build that fails is a failed stage, and the lab cannot run.
+fn lab_stages(suites: &[Suite], (prepared, took): Tree) -> Vec<Stage> {
     let failed = usize::from(prepared.is_err());
-    if failed == 0 {
-        steps.finish()
-    } else {
-        steps.fail()
-    }
     let mut stages =
-        vec![Stage { name: "install".into(), passed: 1 - failed, failed, took: begun.elapsed() }];
+        vec![Stage { name: "install (beside the tests)".into(), passed: 1 - failed, failed, took }];
     match prepared {
         Ok(options) => {
             for outcome in lab_run::on_all(suites, &[], &options) {
@@ -80,7 +102,7 @@ fn lab_stages(suites: &[Suite]) -> Result<Vec<Stage>> {
         }
         Err(error) => eprintln!("{error:#}"),
     }
-    Ok(stages)
+    stages
 }
 
 /// Runs cargo, keeps its words in a log, and prints them all when it fails.
