@@ -259,6 +259,7 @@ mod tests {
     use super::*;
     use crate::testing::{Folder, loop_driver};
     use std::io::Write;
+    use std::time::{Duration, Instant};
 
     fn image(folder: &Folder, name: &str, access: Access) -> Image {
         let path = folder.path().join(name);
@@ -304,7 +305,12 @@ mod tests {
         assert!(found.is_of(&image.file.metadata().unwrap()) && found.is_ours());
         assert_eq!(found.access(), Access::Write);
         release(&made.path).unwrap();
-        assert!(!bindings(&host).unwrap().iter().any(|binding| binding.is_tagged(&tag)));
+        // A scan of another test may have it open: then it is free when that closes it.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while bindings(&host).unwrap().iter().any(|binding| binding.is_tagged(&tag)) {
+            assert!(Instant::now() < deadline, "{} is still bound", made.path.display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
         release(&made.path).unwrap();
     }
 

@@ -10,6 +10,7 @@ use stage::{Change, Device, Ended, Stage, connected, failed};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use xenstore::paths;
 
 /// A stage with loop devices and an image of 1 MiB; whatever is bound for it is released in the end.
@@ -60,6 +61,19 @@ impl Lab {
         all
     }
 
+    /// The same once there are `count`, or after 30 s: a device that a scan of another test has open when it is
+    /// released stays bound until that closes it.
+    fn bound_once(&self, count: usize) -> Vec<Binding> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let bound = self.bound();
+            if bound.len() == count || Instant::now() > deadline {
+                return bound;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Binds the image as an earlier run would have.
     fn bind(&self, image: &Path, device: &Device, access: Access) -> Binding {
         let file = OpenOptions::new().read(true).write(access == Access::Write).open(image).unwrap();
@@ -83,14 +97,14 @@ fn an_image_is_bound_to_a_loop_device_until_it_is_removed() {
     let ended = lab.add(&device, "w");
     assert_eq!(ended.code, Some(0), "{ended:?} {}", lab.stage.log());
     assert_eq!(lab.stage.answer(&device), connected());
-    let [binding] = lab.bound().try_into().unwrap();
+    let [binding] = lab.bound_once(1).try_into().unwrap();
     let node = lab.stage.node(&device, "node").unwrap();
     assert_eq!(Path::new(&node), binding.path);
     let number = node.rsplit_once("loop").unwrap().1.parse::<u32>().unwrap();
     assert_eq!(lab.stage.node(&device, "physical-device").unwrap(), format!("7:{number:x}"));
     assert_eq!(binding.access(), Access::Write);
     assert_eq!(lab.remove(&device).code, Some(0));
-    assert_eq!(lab.bound(), []);
+    assert_eq!(lab.bound_once(0), []);
     assert_eq!(lab.remove(&device).code, Some(0));
 }
 
@@ -145,9 +159,9 @@ fn an_image_in_use_by_another_domain_is_busy() {
     assert_eq!(lab.add(&Device::vbd(7), "r").code, Some(1));
     let text = format!("{start}read-write in a guest domain,\nand so cannot be mounted read-only now.");
     assert_eq!(lab.stage.answer(&Device::vbd(7)), failed("busy", &text));
-    assert_eq!(lab.bound().len(), 1, "a refused run left a device");
+    assert_eq!(lab.bound_once(1).len(), 1, "a refused run left a device");
     assert_eq!(lab.add(&Device::vbd(8), "w!").code, Some(0));
-    assert_eq!(lab.bound().len(), 2);
+    assert_eq!(lab.bound_once(2).len(), 2);
 }
 
 #[test]
@@ -178,12 +192,12 @@ fn of_two_that_want_one_image_at_once_exactly_one_gets_it() {
         let mut codes = children.map(|mut child| child.wait().unwrap().code());
         codes.sort_unstable();
         assert_eq!(codes, [Some(0), Some(1)], "round {round}");
-        assert_eq!(lab.bound().len(), 1, "round {round}");
+        assert_eq!(lab.bound_once(1).len(), 1, "round {round}");
         for device in &devices {
             assert_eq!(lab.remove(device).code, Some(0));
             lab.stage.remove(&device.path());
         }
-        assert_eq!(lab.bound(), [], "round {round}");
+        assert_eq!(lab.bound_once(0), [], "round {round}");
     }
 }
 
@@ -212,7 +226,7 @@ fn an_image_that_is_to_come_is_checked_as_it_will_be_bound() {
     assert!(told.starts_with(&text), "{told}");
     fs::set_permissions(&lab.image, fs::Permissions::from_mode(0o444)).unwrap();
     assert!(plan(&lab.image, "w").1.contains("is read-only, and so I will not\nmount it read-write"));
-    assert_eq!(lab.bound().len(), 1);
+    assert_eq!(lab.bound_once(1).len(), 1);
 }
 
 #[test]
@@ -237,9 +251,9 @@ fn readers_of_an_image_have_a_device_each() {
     for domid in [5, 6] {
         assert_eq!(lab.add(&Device::vbd(domid), "r").code, Some(0));
     }
-    assert_eq!(lab.bound().len(), 2);
+    assert_eq!(lab.bound_once(2).len(), 2);
     assert_eq!(lab.remove(&Device::vbd(5)).code, Some(0));
-    let [left] = lab.bound().try_into().unwrap();
+    let [left] = lab.bound_once(1).try_into().unwrap();
     assert_eq!(left.path.to_str(), lab.stage.node(&Device::vbd(6), "node").as_deref());
 }
 
@@ -272,7 +286,7 @@ fn add_replaces_a_device_that_does_not_fit() {
     lab.bind(&other, &device, Access::Write);
     lab.bind(&lab.image, &device, Access::Read);
     assert_eq!(lab.add(&device, "w").code, Some(0));
-    let [binding] = lab.bound().try_into().unwrap();
+    let [binding] = lab.bound_once(1).try_into().unwrap();
     assert!(binding.is_of(&fs::metadata(&lab.image).unwrap()));
     assert_eq!(binding.access(), Access::Write);
 }
@@ -283,8 +297,9 @@ fn a_number_in_the_store_without_its_device_is_no_proof() {
     let device = Device::vbd(5);
     assert_eq!(lab.add(&device, "w").code, Some(0));
     assert_eq!(lab.remove(&device).code, Some(0));
+    assert_eq!(lab.bound_once(0), []);
     assert_eq!(lab.stage.run(&["block", "add"], &device).code, Some(0));
-    let [binding] = lab.bound().try_into().unwrap();
+    let [binding] = lab.bound_once(1).try_into().unwrap();
     assert_eq!(lab.stage.node(&device, "node").as_deref(), binding.path.to_str());
 }
 
@@ -295,7 +310,7 @@ fn remove_releases_what_the_store_never_learnt_of() {
     lab.bind(&lab.image, &device, Access::Write);
     lab.bind(&lab.image, &device, Access::Read);
     assert_eq!(lab.remove(&device).code, Some(0));
-    assert_eq!(lab.bound(), []);
+    assert_eq!(lab.bound_once(0), []);
     assert_eq!(lab.stage.read(&device.path()), None);
 }
 
@@ -308,13 +323,13 @@ fn remove_leaves_somebody_elses_device_alone() {
     let params = lab.image.to_str().unwrap();
     lab.stage.backend(&gone, &[("type", "file"), ("params", params), ("mode", "w"), ("node", &node)]);
     assert_eq!(lab.remove(&gone).code, Some(0));
-    assert_eq!(lab.bound().len(), 1);
+    assert_eq!(lab.bound_once(1).len(), 1);
     let hostile = ["/dev/null", "/dev/sda", "../../etc", "", "/proc/self/mem"];
     for node in hostile {
         lab.stage.write(&paths::join(&gone.path(), "node"), node);
         assert_eq!(lab.remove(&gone).code, Some(0), "{node:?}");
     }
-    assert_eq!(lab.bound().len(), 1);
+    assert_eq!(lab.bound_once(1).len(), 1);
 }
 
 #[test]
@@ -332,9 +347,9 @@ fn a_device_that_the_classic_script_bound_is_released_by_its_node() {
     lab.stage.backend(&device, &[("type", "file"), ("params", params), ("mode", "w"), ("node", node.trim())]);
     lab.stage.write(&paths::join(&device.path(), "physical-device"), "7:0");
     assert_eq!(lab.stage.run(&["block", "add"], &device).code, Some(0));
-    assert_eq!(lab.bound().len(), 1, "add took its place");
+    assert_eq!(lab.bound_once(1).len(), 1, "add took its place");
     assert_eq!(lab.remove(&device).code, Some(0));
-    assert_eq!(lab.bound(), []);
+    assert_eq!(lab.bound_once(0), []);
 }
 
 #[test]
@@ -377,9 +392,9 @@ fn many_images_at_once_get_a_device_each_and_give_all_back() {
     let mut nodes: Vec<_> = devices.iter().map(|device| lab.stage.node(device, "node").unwrap()).collect();
     nodes.sort();
     nodes.dedup();
-    assert_eq!((nodes.len(), lab.bound().len()), (16, 16));
+    assert_eq!((nodes.len(), lab.bound_once(16).len()), (16, 16));
     start("remove");
-    assert_eq!(lab.bound(), []);
+    assert_eq!(lab.bound_once(0), []);
 }
 
 #[test]
@@ -412,12 +427,12 @@ fn killed_at_any_change_it_is_finished_by_add_and_undone_by_remove() {
             reached += u32::from(was_killed);
             if finish {
                 assert_eq!(lab.stage.run(&["block", "add"], &device).code, Some(0), "{number} {change:?}");
-                let [binding] = lab.bound().try_into().unwrap();
+                let [binding] = lab.bound_once(1).try_into().unwrap();
                 assert_eq!(lab.stage.node(&device, "node").as_deref(), binding.path.to_str());
                 assert_eq!(lab.stage.answer(&device), connected());
             }
             assert_eq!(lab.remove(&device).code, Some(0));
-            assert_eq!(lab.bound(), [], "{number} {change:?}");
+            assert_eq!(lab.bound_once(0), [], "{number} {change:?}");
             lab.stage.remove(&device.path());
             if !was_killed {
                 break;
@@ -439,15 +454,16 @@ fn a_store_that_fails_at_any_change_costs_no_device() {
         lab.stage.server().fail_after(None);
         if ended.code == Some(0) {
             assert!(count >= 4, "{count} changes were enough");
-            assert_eq!(lab.bound().len(), 1);
+            assert_eq!(lab.bound_once(1).len(), 1);
             break;
         }
-        assert_eq!((ended.code, lab.bound()), (Some(1), Vec::new()), "{count}");
+        assert_eq!((ended.code, lab.bound_once(0)), (Some(1), Vec::new()), "{count}");
         assert_eq!(lab.stage.answer(&device), (None, None), "{count}");
         assert!(lab.stage.log().contains("Writing backend/vbd/5/51713 to xenstore failed."));
         assert_eq!(lab.stage.run(&["block", "add"], &device).code, Some(0));
         assert_eq!(lab.stage.answer(&device), connected());
         assert_eq!(lab.remove(&device).code, Some(0));
+        assert_eq!(lab.bound_once(0), [], "{count}");
         lab.stage.remove(&device.path());
     }
 }
