@@ -7,7 +7,6 @@ mod stage;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::unix::process::CommandExt;
-use std::time::{Duration, Instant};
 
 use stage::net::{Net, addresses, exists, ip, is_installed, link, on_network, routes};
 
@@ -168,9 +167,7 @@ fn a_stop_that_fails_at_any_step_leaves_the_bridge_or_the_host_without() {
             at_each_step(net, "fail", &words("stop", shape), |number, ended| {
                 let when = format!("{shape:?} {number} {}", ended.stderr);
                 if exists("peth0") {
-                    let numbers = |lines: &[String]| lines.len();
-                    let now = net.picture();
-                    assert_eq!(numbers(&now), numbers(&bridged), "{when}");
+                    net.has_lines(bridged.len(), &when);
                 } else {
                     net.must(&words("start", shape));
                 }
@@ -249,18 +246,13 @@ fn a_script_that_is_ended_with_its_group_does_not_stop_halfway() {
         let before = net.picture();
         let own: Vec<_> = addresses("eth0").iter().map(|line| line.replace("eth0", "xenbr0")).collect();
         let mut command = net.stage.command(&["network-bridge", "start", "bridge=xenbr0"], None);
-        let mut script = command.env("XEN_HOTPLUG_FAULT", "pause:4").process_group(0).spawn().unwrap();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let wait = |is_so: &dyn Fn() -> bool| {
-            while !is_so() {
-                assert!(Instant::now() < deadline, "{}", net.stage.log());
-                std::thread::yield_now();
-            }
-        };
-        wait(&|| exists("xenbr0"));
+        // Long enough for the signal to arrive halfway, however late.
+        command.env("XEN_HOTPLUG_FAULT", "pause:4,pause:5,pause:6,pause:7");
+        let mut script = command.process_group(0).spawn().unwrap();
+        net.until(|| exists("xenbr0"));
         killpg(Pid::from_raw(i32::try_from(script.id()).unwrap()), Signal::SIGKILL).unwrap();
         assert_eq!(script.wait().unwrap().code(), None);
-        wait(&|| net.stage.log().contains("is a port of the bridge"));
+        net.until(|| net.stage.log().contains("is a port of the bridge"));
         assert_eq!(addresses("xenbr0"), own);
         net.must(&["network-bridge", "stop", "bridge=xenbr0"]);
         net.is_like(&before, "after stop");
@@ -328,6 +320,7 @@ fn a_bridge_that_is_there_already_is_respected() {
         ip("link set br0 up");
         ip("address add 192.0.2.1/24 dev br0");
         ip("route add default via 192.0.2.254");
+        net.until(|| link("br0", "state").as_deref() == Some("UP"));
         let before = net.picture();
         for words in
             [&["start"][..], &["start", "bridge=br0"], &["start", "netdev=eth0"], &["start", "bridge=null"]]

@@ -95,11 +95,14 @@ impl Stage {
         path
     }
 
-    /// Writes an executable file of the host.
+    /// Writes an executable file of the host. Another process does: what this one has open for writing, a child of a
+    /// parallel test has too for a moment, and nobody can run it.
     pub fn script(&self, below: &str, content: &str) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.file(below, content);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = self.path(below);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let write = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
+        let written = Command::new("sh").args(["-c", write]).arg(&path).arg(content).status();
+        assert!(written.unwrap().success());
         path
     }
 

@@ -8,6 +8,9 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// How long anything may take before it counts as never happening.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// A network namespace that ends with this value.
 pub struct Namespace(Child);
 
@@ -202,24 +205,46 @@ impl Net {
 
     /// Waits until the picture is that one: an interface takes a moment to be up.
     pub fn is_like(&self, before: &[String], when: &str) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let Err(now) = self.settles(|now| now == before) else { return };
+        let only = |one: &[String], other: &[String]| {
+            one.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>().join("\n  ")
+        };
+        panic!(
+            "{when}: gone:\n  {}\nnew:\n  {}\nlog:\n{}",
+            only(before, &now),
+            only(&now, before),
+            self.stage.log()
+        );
+    }
+
+    /// Waits until the picture has so many lines.
+    pub fn has_lines(&self, count: usize, when: &str) {
+        if let Err(now) = self.settles(|now| now.len() == count) {
+            panic!("{when}: wanted {count} lines:\n  {}\nlog:\n{}", now.join("\n  "), self.stage.log());
+        }
+    }
+
+    /// Waits until the picture is as wanted; in vain: the last one.
+    fn settles(&self, is_so: impl Fn(&[String]) -> bool) -> Result<(), Vec<String>> {
+        let deadline = Instant::now() + LIMIT;
         loop {
             let now = self.picture();
-            if now == before {
-                return;
+            if is_so(&now) {
+                return Ok(());
             }
             if Instant::now() > deadline {
-                let only = |one: &[String], other: &[String]| {
-                    one.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>().join("\n  ")
-                };
-                panic!(
-                    "{when}: gone:\n  {}\nnew:\n  {}\nlog:\n{}",
-                    only(before, &now),
-                    only(&now, before),
-                    self.stage.log()
-                );
+                return Err(now);
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until it is so.
+    pub fn until(&self, is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !is_so() {
+            assert!(Instant::now() < deadline, "{}", self.stage.log());
+            std::thread::yield_now();
         }
     }
 }
