@@ -7,10 +7,7 @@ mod harness;
 use std::{
     fs,
     io::Read,
-    os::unix::{
-        fs::{PermissionsExt, chown},
-        process::CommandExt,
-    },
+    os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -242,7 +239,9 @@ fn a_program_that_was_replaced_does_not_keep_the_worker_from_coming_back() {
     let program = root.path("xend");
     let install = || {
         let new = root.path("xend.new");
-        fs::copy(env!("CARGO_BIN_EXE_xend"), &new).unwrap();
+        // By another process: see `network_script`.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_xend")).arg(&new).status().unwrap();
+        assert!(copied.success());
         fs::rename(new, &program).unwrap();
     };
     install();
@@ -552,12 +551,14 @@ fn debians_tool_reads_the_simulated_store() {
     assert!(text(&listed.stdout).contains("name = \"Domain-0\""), "{listed:?}");
 }
 
-/// Puts a script of the site's own into the root and names it, with words behind it, as `network-script`.
+/// Puts a script of the site's own into the root and names it, with words behind it, as `network-script`. Another process
+/// writes it: what this one has open for writing, a child of a parallel test has too for a moment, and nobody can run it.
 fn network_script(root: &Root, body: &str) {
     let script = root.path("etc/xend/scripts/puentes.sh");
     fs::create_dir_all(script.parent().unwrap()).unwrap();
-    fs::write(&script, format!("#!/bin/sh\n{body}\n")).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
+    let written = Command::new("sh").args(["-c", write]).arg(&script).arg(body).status().unwrap();
+    assert!(written.success());
     settings(root, "(network-script 'puentes.sh netdev=eth1 antispoof=yes')");
 }
 

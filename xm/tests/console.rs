@@ -211,8 +211,11 @@ fn an_original_daemon_leaves_the_console_to_xenconsole() {
     let bin = fake.folder.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     let program = bin.join("xenconsole");
-    std::fs::write(&program, "#!/bin/sh\necho xenconsole \"$@\"\nexit 7\n").unwrap();
-    std::process::Command::new("chmod").arg("+x").arg(&program).status().unwrap();
+    // Another process writes it: what this one has open for writing, a child of a parallel test has too for a moment,
+    // and nobody can run it.
+    let write = "printf '#!/bin/sh\\necho xenconsole \"$@\"\\nexit 7\\n' > \"$0\" && chmod +x \"$0\"";
+    let written = std::process::Command::new("sh").args(["-c", write]).arg(&program).status();
+    assert!(written.unwrap().success());
     if std::path::Path::new("/usr/lib/xen/bin/xenconsole").exists() {
         println!("skipped: this host has a real xenconsole, which is found first");
         return;
