@@ -119,7 +119,10 @@ fn a_destruction_that_fails_anywhere_goes_on_when_it_is_asked_for_again() {
             // A teardown may do without what was refused it, a script for example.
             if let Err(fault) = gone {
                 assert_eq!(fault.kind, FaultKind::Generic, "{when}: {fault:?}");
-                assert_eq!(daemon.ask("xend.domain.destroy", "vm1"), Ok(Sxp::Nil), "{when}");
+                // Half a second later it goes on of itself, and there may be nothing left to ask for.
+                let again = daemon.ask("xend.domain.destroy", "vm1");
+                let has_gone = again.as_ref().is_err_and(|fault| fault.kind == FaultKind::NoDomain);
+                assert!(again == Ok(Sxp::Nil) || has_gone, "{when}: {again:?}");
             }
         }
         host.is_as(&before, &when);

@@ -179,8 +179,11 @@ fn a_domain_whose_creator_is_not_heard_of_again_is_taken_away() {
     eventually("it goes", || daemon.tree("vm1").is_none().then_some(()));
     host.is_as(&nothing, "when the creator has gone");
     // One whose creator was told stays, paused as it may have been meant to be.
-    daemon.create(&config(&host));
-    daemon.ask("xend.domain.waitForDevices", "vm1").unwrap();
+    // On a busy machine the limit may pass first: then it is made again.
+    eventually("its creator is told in time", || {
+        let _ = daemon.call("xend.domain.create", &[config(&host).tree()]);
+        daemon.ask("xend.domain.waitForDevices", "vm1").ok()
+    });
     let alone = daemon.create(&host.config("vm2"));
     eventually("the other one goes", || daemon.tree("vm2").is_none().then_some(()));
     works(&host, &daemon, "after the limit");

@@ -104,7 +104,15 @@ fn the_daemon_keeps_nothing_of_domains_that_are_gone() {
     for _ in 0..10 {
         round();
     }
-    eventually("connections, watches and tasks are as before", || (quiet() == before).then_some(()));
+    // Fewer where the first round was still ending as it was looked at; what a round leaves would be there ten times.
+    eventually("there are no more connections, watches and tasks than before", || {
+        let (now, tasks) = quiet();
+        let is_no_more = now.connections <= before.0.connections
+            && now.watches <= before.0.watches
+            && now.transactions == 0
+            && tasks <= before.1;
+        is_no_more.then_some(())
+    });
 }
 
 #[test]

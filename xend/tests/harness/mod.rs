@@ -181,7 +181,7 @@ impl Host {
 
     /// Waits until there is on the host what there was at another time; the drivers need a moment.
     pub fn is_as(&self, before: &Traces, when: &str) {
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + LIMIT;
         loop {
             let now = self.traces();
             if now == *before {
