@@ -130,6 +130,8 @@ impl KernelCache {
         if Arc::strong_count(&turn) <= 2 {
             state.turns.remove(&kernel.stamp);
         }
+        // Before the lock goes: whoever counts next must not see this one, which counts no more.
+        drop(turn);
         image
     }
 
