@@ -198,6 +198,6 @@ mod tests {
         let unclosed = "(a\n".repeat(200_000);
         let clock = std::time::Instant::now();
         assert_eq!(Source::read(unclosed.as_bytes()).faults().len(), MAX_FAULTS);
-        assert!(clock.elapsed().as_secs() < 5, "{:?}", clock.elapsed());
+        assert!(clock.elapsed().as_secs() < 60, "{:?}", clock.elapsed());
     }
 }

@@ -163,13 +163,19 @@ mod tests {
     fn a_deep_list_around_a_long_text_is_written_once_not_at_every_depth() {
         let text = "x y ".repeat(1 << 18);
         let tree = (0..128).fold(Sxp::from(text.clone()), |tree, _| Sxp::List(vec![tree]));
-        let clock = std::time::Instant::now();
-        let compact = tree.to_string();
-        let once = clock.elapsed();
-        let clock = std::time::Instant::now();
-        let pretty = tree.to_pretty(78);
-        assert!(clock.elapsed() < once * 30, "{:?}, the compact form took {once:?}", clock.elapsed());
-        assert!(pretty.len() > compact.len());
+        // What else the machine does may slow one of the two down, hardly three times in a row.
+        let is_quick = (0..3).any(|_| {
+            let clock = std::time::Instant::now();
+            let compact = tree.to_string();
+            let once = clock.elapsed();
+            let clock = std::time::Instant::now();
+            let pretty = tree.to_pretty(78);
+            let took = clock.elapsed();
+            println!("{took:?}, the compact form {once:?}");
+            assert!(pretty.len() > compact.len());
+            took < once * 30
+        });
+        assert!(is_quick);
     }
 
     #[test]

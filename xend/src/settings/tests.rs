@@ -274,17 +274,17 @@ fn a_file_of_nonsense_is_judged_soon() {
         "(a)".repeat(300_000),
         "((((((".repeat(100_000),
         "x ".repeat(500_000),
-        "(xend-prox 1)".repeat(60_000),
+        "(xend-prox 1)".repeat(120_000),
     ] {
         let clock = std::time::Instant::now();
         let reading = read(&text);
         assert!(reading.findings.iter().count() <= 200);
-        assert!(clock.elapsed() < Duration::from_secs(10), "{:?} for {}", clock.elapsed(), &text[..6]);
+        assert!(clock.elapsed() < Duration::from_secs(60), "{:?} for {}", clock.elapsed(), &text[..6]);
     }
-    let distinct: String = (0..50_000).map(|nr| format!("(option-{nr} 1)\n")).collect();
+    let distinct: String = (0..100_000).map(|nr| format!("(option-{nr} 1)\n")).collect();
     let clock = std::time::Instant::now();
-    assert_eq!(read(&distinct).findings.omitted(), 49_800);
-    assert!(clock.elapsed() < Duration::from_secs(10), "{:?}", clock.elapsed());
+    assert_eq!(read(&distinct).findings.omitted(), 99_800);
+    assert!(clock.elapsed() < Duration::from_secs(60), "{:?}", clock.elapsed());
 }
 
 proptest! {

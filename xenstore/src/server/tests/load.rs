@@ -51,11 +51,11 @@ async fn paths_of_a_thousand_components_do_not_hold_up_the_others() {
     dom0.mkdir("/local/domain/5").await.unwrap();
     let deep = format!("/local/domain/5{}", "/a".repeat(1000));
     let start = Instant::now();
-    for _ in 0..300 {
+    for _ in 0..600 {
         dom0.write(&deep, "x").await.unwrap();
     }
     // A hundred times what it takes; looking each prefix up by itself takes longer.
-    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
 }
 
 #[tokio::test]
