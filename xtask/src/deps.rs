@@ -56,6 +56,8 @@ pub(crate) fn provide() -> Result<()> {
 
 fn apt(arguments: &[&str]) -> Result<()> {
     let output = Command::new("apt-get")
+        // Another may be installing, and a mirror may be busy.
+        .args(["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=5"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdin(std::process::Stdio::null())

@@ -122,9 +122,10 @@ fn cargo_stage(name: &str, arguments: &[&str]) -> Result<Stage> {
         .context("cannot run cargo")?;
     let mut counts = (0, 0);
     let mut log = log;
-    for line in
-        BufReader::new(child.stdout.take().context("cargo has no output")?).lines().map_while(Result::ok)
-    {
+    let output = BufReader::new(child.stdout.take().context("cargo has no output")?);
+    // A test may print any bytes; cargo must not find its output closed for them.
+    for line in output.split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
         let (passed, failed) = test_result(&line).unwrap_or_default();
         counts = (counts.0 + passed, counts.1 + failed);
         writeln!(log, "{line}").context("cannot write a log")?;
