@@ -44,6 +44,8 @@ impl Stage {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::SeqCst);
         let root = std::env::temp_dir().join(format!("xen-hotplug-{}-{number}", std::process::id()));
+        // Left by a process that was killed and had the same number.
+        let _ = std::fs::remove_dir_all(&root);
         std::fs::create_dir_all(root.join("run/xenstored")).unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

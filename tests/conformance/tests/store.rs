@@ -15,6 +15,8 @@ fn with_server<T>(work: impl FnOnce(&Path, &Server) -> T) -> T {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let socket = std::env::temp_dir().join(format!("xenstore-{}-{number}", std::process::id()));
+    // Left by a process that was killed and had the same number.
+    let _ = std::fs::remove_file(&socket);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime needs nothing special");
     let server = Server::new(Limits::default());

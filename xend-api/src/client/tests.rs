@@ -16,6 +16,8 @@ struct Socket {
 impl Socket {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("xend-api-{}-{name}", std::process::id()));
+        // Left by a process that was killed and had the same number.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("the temporary folder is writable");
         Self { folder }
     }

@@ -32,6 +32,8 @@ impl TempFolder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("xend-builder-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
+        // Left by a process that was killed and had the same number.
+        let _ = fs::remove_dir_all(&path);
         fs::create_dir(&path).unwrap();
         Self(path)
     }

@@ -331,6 +331,8 @@ mod tests {
 
     fn folder(name: &str) -> PathBuf {
         let dir = std::env::temp_dir().join(format!("xend-scripts-{name}-{}", std::process::id()));
+        // Left by a process that was killed and had the same number.
+        let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         dir
     }
@@ -343,6 +345,7 @@ mod tests {
         let script = script(&dir, &text);
         run_in(&dir, &script, AMPLE).await.unwrap();
         assert_eq!(std::fs::read_to_string(out).unwrap(), "add backend/vbd/7/768 unset\n");
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[tokio::test]

@@ -117,6 +117,8 @@ mod tests {
     #[test]
     fn a_site_s_own_script_goes_before_ours() {
         let root = std::env::temp_dir().join(format!("xend-places-{}", std::process::id()));
+        // Left by a process that was killed and had the same number.
+        let _ = std::fs::remove_dir_all(&root);
         let places = Places::new(&root);
         let [site, ours, _] = places.script_folders();
         for folder in [&site, &ours] {

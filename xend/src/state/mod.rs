@@ -185,6 +185,7 @@ mod tests {
             let (records, faults) = Records::open(dir.clone(), open_gate()).unwrap().read_all().unwrap();
             assert_eq!((records, faults.len()), (vec![old.clone()], 0), "stopped before act {stop_at}");
         }
+        fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]
@@ -199,5 +200,6 @@ mod tests {
         records.remove(good.config.uuid).unwrap();
         records.remove(good.config.uuid).unwrap();
         assert_eq!(records.read_all().unwrap().0, []);
+        fs::remove_dir_all(dir).unwrap();
     }
 }

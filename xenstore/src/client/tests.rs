@@ -42,7 +42,10 @@ impl Daemon {
 fn socket_path() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!("xenstore-client-{}-{number}", std::process::id()))
+    let path = std::env::temp_dir().join(format!("xenstore-client-{}-{number}", std::process::id()));
+    // Left by a process that was killed and had the same number.
+    let _ = std::fs::remove_file(&path);
+    path
 }
 
 async fn connected() -> (Store, Daemon) {

@@ -13,6 +13,8 @@ use crate::{Endpoint, Store};
 
 async fn serving(name: &str) -> (Server, PathBuf) {
     let path = std::env::temp_dir().join(format!("xenstore-server-{}-{name}", std::process::id()));
+    // Left by a process that was killed and had the same number.
+    let _ = std::fs::remove_file(&path);
     let server = server();
     tokio::spawn(server.clone().serve(UnixListener::bind(&path).unwrap()));
     (server, path)

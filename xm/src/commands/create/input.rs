@@ -64,6 +64,8 @@ mod tests {
     #[test]
     fn pipes_without_a_writer_endless_files_and_folders_end() {
         let folder = std::env::temp_dir().join(format!("xm-input-{}", std::process::id()));
+        // Left by a process that was killed and had the same number.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let pipe = folder.join("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();

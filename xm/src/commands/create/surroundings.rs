@@ -84,6 +84,8 @@ mod tests {
     #[test]
     fn the_host_s_devices_are_read_from_its_folders() {
         let folder = std::env::temp_dir().join(format!("xm-host-{}", std::process::id()));
+        // Left by a process that was killed and had the same number.
+        let _ = fs::remove_dir_all(&folder);
         let make = |path: &str| fs::create_dir_all(folder.join(path)).unwrap();
         for path in [
             "pci/0000:03:00.2",
