@@ -92,7 +92,8 @@ impl Frontends {
         let backend_path = paths::join(&frontend, paths::node::device::BACKEND);
         let [own, backend] = read_pair(&self.store, [own_path.clone(), backend_path]).await?;
         let Some(backend) = backend else { return Ok(()) };
-        let theirs = self.store.read(&paths::join(&backend, paths::node::device::STATE)).await?;
+        let backend_state = paths::join(&backend, paths::node::device::STATE);
+        let theirs = self.store.read(&backend_state).await?;
         let Some(step) = decide(state::parse(own.as_deref()), state::parse(theirs.as_deref())) else {
             return Ok(());
         };
@@ -111,15 +112,15 @@ impl Frontends {
                 batch.write(&own_path, state::text(state::CLOSED));
             }
         }
-        // As Linux does it: a device that is taken away meanwhile does not come back by its driver's writing.
+        // As Linux does it: a device that is taken away meanwhile does not come back by its driver's writing. Nor is one
+        // that has come in its place meant, which is told from the old one by its states.
+        let seen = (own, theirs);
         let written = self.store.transaction(&own_path, |tx| {
-            let (batch, own_path) = (batch.clone(), own_path.clone());
+            let (batch, own_path, backend_state) = (&batch, own_path.clone(), backend_state.clone());
+            let seen = &seen;
             async move {
-                if tx.read(&own_path).await?.is_some() {
-                    tx.apply(&batch).await
-                } else {
-                    Ok::<_, StoreError>(())
-                }
+                let now = (tx.read(&own_path).await?, tx.read(&backend_state).await?);
+                if now == *seen { tx.apply(batch).await } else { Ok::<_, StoreError>(()) }
             }
         });
         written.await
