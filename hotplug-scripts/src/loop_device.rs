@@ -129,6 +129,12 @@ impl Binding {
         self.info.file_name.starts_with(TAG_PREFIX.as_bytes())
     }
 
+    /// Whether it ends at the device's last close: it was released already, and somebody (a scan of the host's devices,
+    /// for example) has it open for a moment more.
+    pub fn is_going(&self) -> bool {
+        self.info.flags & sys::FLAG_AUTOCLEAR != 0
+    }
+
     /// What a guest may do with it.
     pub fn access(&self) -> Access {
         if self.info.flags & sys::FLAG_READ_ONLY != 0 { Access::Read } else { Access::Write }

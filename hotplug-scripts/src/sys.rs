@@ -22,6 +22,9 @@ const BLOCK_SIZE: u32 = 512;
 
 /// The device refuses writes.
 pub const FLAG_READ_ONLY: u32 = 1;
+/// The device lets go of its file at the last close. Set by the kernel, too, when it is told to let go while somebody has it
+/// open.
+pub const FLAG_AUTOCLEAR: u32 = 4;
 /// The device reads and writes its file past the page cache.
 pub const FLAG_DIRECT_IO: u32 = 16;
 

@@ -291,6 +291,25 @@ fn add_replaces_a_device_that_does_not_fit() {
     assert_eq!(binding.access(), Access::Write);
 }
 
+/// A scan of the host's devices may have it open when it is released: it is bound until that ends, and no longer.
+#[test]
+fn a_device_that_is_on_its_way_out_is_not_taken_again() {
+    let Some(lab) = Lab::new() else { return };
+    let device = Device::vbd(5);
+    assert_eq!(lab.add(&device, "w").code, Some(0));
+    let [old] = lab.bound().try_into().unwrap();
+    let scan = fs::File::open(&old.path).unwrap();
+    assert_eq!(lab.remove(&device).code, Some(0));
+    let [going] = lab.bound().try_into().unwrap();
+    assert!(going.is_going() && going.path == old.path);
+    assert_eq!(lab.add(&device, "w").code, Some(0), "{}", lab.stage.log());
+    let node = lab.stage.node(&device, "node");
+    assert_ne!(node.as_deref(), old.path.to_str());
+    drop(scan);
+    let [new] = lab.bound_once(1).try_into().unwrap();
+    assert_eq!(node.as_deref(), new.path.to_str());
+}
+
 #[test]
 fn a_number_in_the_store_without_its_device_is_no_proof() {
     let Some(lab) = Lab::new() else { return };

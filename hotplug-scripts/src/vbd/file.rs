@@ -29,7 +29,10 @@ pub(super) async fn add(disk: &Disk<'_>) -> Result<(), VbdError> {
         disk.backend.required(MODE),
     );
     let params = params?;
-    if done?.is_some_and(|binding| binding.is_tagged(&disk.tag) || is_classic(&binding, Some(&params))) {
+    let is_done = |binding: Binding| {
+        !binding.is_going() && (binding.is_tagged(&disk.tag) || is_classic(&binding, Some(&params)))
+    };
+    if done?.is_some_and(is_done) {
         return Ok(disk.backend.connected(&[]).await?);
     }
     let mode = Mode::parse(&mode?);
@@ -155,7 +158,8 @@ fn split(disk: &Disk<'_>, meta: &Metadata) -> Result<(Vec<Binding>, Vec<Binding>
 
 /// A device for the image: the one that an earlier run bound, if it fits, else a new one.
 fn bind(disk: &Disk<'_>, image: &Image, meta: &Metadata, own: Vec<Binding>) -> Result<Binding, VbdError> {
-    let fits = |binding: &Binding| binding.is_of(meta) && binding.access() == image.access;
+    let fits =
+        |binding: &Binding| binding.is_of(meta) && binding.access() == image.access && !binding.is_going();
     let mut found = None;
     for binding in own {
         if found.is_none() && fits(&binding) {
