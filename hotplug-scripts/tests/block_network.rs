@@ -93,7 +93,8 @@ case "$*" in
      for number in 1 2; do mkdir -p $sessions/session$number/device/target$number:0:0/$number:0:0:0/block; done
      echo iqn.b > $sessions/session1/targetname; echo iqn.a > $sessions/session2/targetname
      mkdir -p $sessions/session1/device/target1:0:0/1:0:0:0/block/none $sessions/session2/device/target2:0:0/2:0:0:1/block/none
-     [ -e $root/empty ] || mkdir $sessions/session2/device/target2:0:0/2:0:0:0/block/NAME ;;
+     [ -e $root/empty ] || mkdir $sessions/session2/device/target2:0:0/2:0:0:0/block/NAME
+     (sleep 0.2; ln -sfn /dev/NAME $root/dev/NAME) > /dev/null 2>&1 & ;;
   *--logout) [ -e $root/session ] || exit 21; rm -rf $root/session $root/sys/class/iscsi_session ;;
 esac
 "#;
@@ -116,7 +117,6 @@ impl Iscsi {
         let root = stage.path("").display().to_string();
         let name = disk.file_name().unwrap().to_str().unwrap();
         fs::create_dir_all(stage.path("dev")).unwrap();
-        symlink(&disk, stage.path("dev").join(name)).unwrap();
         let script = ISCSIADM.replace("ROOT", &root).replace("NAME", name);
         stage.script("usr/sbin/iscsiadm", &script);
         let device = Device::vbd(5);
@@ -206,7 +206,7 @@ fn several_ways_to_a_disk_are_one_device() {
     let stage = &iscsi.stage;
     iscsi.nodes("iqn=iqn.a;portal=192.0.2.1:3260;multipath=y");
     let script = fs::read_to_string(stage.path("usr/sbin/iscsiadm")).unwrap();
-    let name = script.rsplit("block/").next().unwrap().split(' ').next().unwrap();
+    let name = script.rsplit("block/").next().unwrap().split_whitespace().next().unwrap();
     stage.file(&format!("sys/block/{name}/holders/dm-7/x"), "");
     stage.file("sys/block/dm-7/dm/name", "mpatha\n");
     fs::create_dir_all(stage.path("dev/mapper")).unwrap();

@@ -172,7 +172,7 @@ fn a_device_that_can_not_be_had_is_refused_and_leaves_nothing() {
 fn a_guest_that_keeps_a_device_is_told_of_and_the_device_goes_when_it_lets_go() {
     let host = Host::new();
     let daemon = host.daemon_with(in_use(Duration::from_millis(50)));
-    let domid = daemon.start_domain(&config(&host).args("sim.lets_go_after=3000"), "vm1");
+    let domid = daemon.start_domain(&config(&host).args("sim.lets_go_after=8000"), "vm1");
     daemon.devices_connect(&host, domid, 2);
     let fault = detach(&daemon, "vbd", "xvda", Sxp::Nil).unwrap_err();
     assert_eq!(fault.text, "Device 51712 (vbd) could not be disconnected. ");
@@ -331,7 +331,7 @@ fn a_drive_that_waits_for_another_medium_can_be_taken_away() {
     let daemon = host.daemon_with(in_use(Duration::from_millis(50)));
     let (one, two) = (host.disk("one.iso"), host.disk("two.iso"));
     let drive = format!("(device (vbd (uname 'file:{one}') (dev xvdc:cdrom) (mode r)))");
-    let config = config(&host).with(&drive).args("sim.lets_go_after=5000");
+    let config = config(&host).with(&drive).args("sim.lets_go_after=8000");
     let domid = daemon.start_domain(&config, "vm1");
     daemon.devices_connect(&host, domid, 3);
     let medium = format!("(vbd (uname 'file:{two}') (dev xvdc:cdrom) (mode r))");

@@ -150,7 +150,9 @@ pub(crate) fn cargo() -> Command {
 /// The same command, for when nobody else wants the processor.
 fn behind(command: &Command) -> Command {
     let mut nice = Command::new("nice");
-    nice.args(["-n", "10"]).arg(command.get_program()).current_dir(workspace()).stdin(Stdio::null());
+    nice.args(["-n", "10"]).arg(command.get_program()).args(command.get_args());
+    nice.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    nice.current_dir(workspace()).stdin(Stdio::null());
     nice
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: one stage after the other, a table at the end, and a last line that a script can read.
+//! `cargo xtask test`: one stage after the other (but for the release programs, which are built beside the tests), a table at the end, and a last line that a script can read.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};

@@ -26,7 +26,7 @@ Usage: xen-hotplug SCRIPT COMMAND [NAME=VALUE...]
   xen-hotplug-cleanup                       removes a device's nodes
   check < DEVICES                           whether devices that are to come could be connected
 xend runs these for each device and sets XENBUS_PATH; the answer is in the device's backend in xenstore.
-  network-bridge start|stop|status [netdev=eth0] [bridge=xenbr0] [antispoof=yes] [layout=3.1]
+  network-bridge start|stop|status [netdev=eth0] [bridge=xenbr0] [antispoof=yes] [layout=3.1 [vifnum=0]]
   network-route start|stop|status [netdev=eth0] [antispoof=yes] [ipv6=yes]
   network-nat start|stop|status [netdev=eth0] [antispoof=yes] [dhcp=yes]
 xend runs one of these when it starts. See xend-networks(5).

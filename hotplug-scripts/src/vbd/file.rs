@@ -78,6 +78,10 @@ pub(super) async fn remove(disk: &Disk<'_>) -> Result<(), VbdError> {
     let (node, params) = (node?, params?);
     let _lock = Lock::acquire(disk.host, BLOCK)?;
     for binding in loop_device::bindings(disk.host)? {
+        // Its time is up anyhow, and then the device may be somebody else's.
+        if binding.is_going() {
+            continue;
+        }
         let is_at_node =
             node.as_deref().is_some_and(|node| disk.host.device(Path::new(node)) == binding.path);
         if binding.is_tagged(&disk.tag) || (is_at_node && is_classic(&binding, params.as_deref())) {
@@ -164,7 +168,7 @@ fn bind(disk: &Disk<'_>, image: &Image, meta: &Metadata, own: Vec<Binding>) -> R
     for binding in own {
         if found.is_none() && fits(&binding) {
             found = Some(binding);
-        } else {
+        } else if !binding.is_going() {
             loop_device::release(&binding.path)?;
         }
     }

@@ -152,7 +152,8 @@ async fn device(disk: &Disk<'_>, target: &Target) -> Result<PathBuf, VbdError> {
             Paths::One => Some(path),
             Paths::Several => mapped(disk, &path),
         });
-        match found {
+        // The kernel shows a device a moment before it has a node.
+        match found.filter(|path| path.exists()) {
             Some(path) => return Ok(path),
             None if Instant::now() >= deadline => {
                 return Err(VbdError::NoIscsiDevice { iqn: target.iqn.clone(), limit: DEVICE_LIMIT });

@@ -189,7 +189,7 @@ fn bad_disks(host: &Host) -> Result<()> {
         ("bad6", "tap:aio:/dev/vdc,xvdb,w", "is mounted in the privileged domain"),
         ("bad7", "nbd:127.0.0.1:1,xvdb,w", "cannot connect to 127.0.0.1:1"),
         ("bad8", "nbd:127.0.0.1:10809/none,xvdb,w", "no export"),
-        ("bad9", "iscsi:iqn=iqn.a;portal=127.0.0.1:1,xvdb,w", "iscsiadm"),
+        ("bad9", "iscsi:iqn=iqn.a;portal=127.0.0.1:1,xvdb,w", "/usr/sbin/iscsiadm failed: iscsiadm: "),
         ("bad10", "nosuch:127.0.0.1:1,xvdb,w", "Block device type \"nosuch\" is invalid."),
     ] {
         let guest = with_disks(name, format!("'{disk}'"));

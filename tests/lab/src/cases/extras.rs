@@ -7,7 +7,8 @@ use crate::Host;
 /// From dom0's disk to its root, once. A module that is in the kernel already stays.
 const PROVIDE: &str = "
 [ -e /run/extras ] && exit 0
-cp -a /srv/extra/. / && cd /lib/modules && for module in $(cat extra); do insmod $module 2> /dev/null; done
+cp -a /srv/extra/. / && cd /lib/modules || exit 1
+for module in $(cat extra); do insmod $module 2> /dev/null; done
 ldconfig 2> /dev/null
 # Its driver makes one that nobody asked for.
 ip link del bond0

@@ -29,6 +29,9 @@ mount -t xenfs xenfs /proc/xen
 /sbin/ip addr add 10.0.0.1/24 dev xenbr0
 /sbin/ip addr add 192.0.2.1/24 dev xenbr0
 /sbin/ip link set xenbr0 up
+# A card that is down reads nothing, and its neighbour's QEMU tries to send without a pause.
+/sbin/ip link set eth0 up
+/sbin/ip link set eth1 up
 mount -t ext4 /dev/vdc /srv || echo "lab: cannot mount /srv"
 # Names that domain files of real hosts have.
 mkdir -p /boot /dev/vg0

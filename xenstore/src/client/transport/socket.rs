@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::errno::Errno;
 use nix::sys::socket::sockopt::SendTimeout;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, setsockopt, socket};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -66,7 +67,13 @@ fn connect_in_turn(path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
     let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     // Of a connect, too: it then fails as one that does not wait.
     setsockopt(&fd, SendTimeout, &TimeVal::seconds(TURN_WITHIN))?;
-    socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    let address = UnixAddr::new(path)?;
+    // With a limit of time a signal ends it, whatever was said to the kernel about restarting.
+    while let Err(error) = socket::connect(fd.as_raw_fd(), &address) {
+        if error != Errno::EINTR {
+            return Err(error.into());
+        }
+    }
     setsockopt(&fd, SendTimeout, &TimeVal::zero())?;
     Ok(fd.into())
 }

@@ -35,7 +35,7 @@ settled() {
     ip -o -6 addr show dev $link | grep -q fe80 || return 1
   done
 }
-for _ in $(seq 600); do settled && exit 0; sleep 0.1; done
+for _ in $(seq 1200); do settled && exit 0; sleep 0.1; done
 ip addr; exit 1";
 
 /// No daemon, no guest.
@@ -54,7 +54,7 @@ if [ -n \"$(ls /var/run/xend/network)\" ]; then
   done
   for bridge in xenbr0 xenbr1 eth0; do $scripts/network-bridge stop bridge=$bridge; done
 fi
-for card in eth0 eth1; do ip addr flush dev $card; ip link set $card down; done
+for card in eth0 eth1; do ip addr flush dev $card; ip link set $card down; ip link set $card up; done
 ip link add xenbr0 type bridge
 ip addr add 10.0.0.1/24 dev xenbr0
 ip addr add 192.0.2.1/24 dev xenbr0
@@ -118,7 +118,7 @@ pub(super) fn settled(host: &Host) -> Result<String> {
 
 /// Waits until the network looks as it did.
 pub(super) fn must_return(host: &Host, before: &str) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(240);
     loop {
         let now = host.must(PICTURE)?;
         if now == before {
