@@ -35,7 +35,7 @@ const RESTORE: &str = "
 for pid in $(pidof iscsid); do kill $pid; done
 for _ in $(seq 600); do pidof iscsid > /dev/null || break; sleep 0.1; done
 rm -rf /var/lib/iscsi/nodes /var/lib/iscsi/send_targets /etc/iscsi/nodes /etc/iscsi/send_targets
-ip addr flush dev eth0";
+ip addr del 198.51.100.1/24 dev eth0";
 
 /// The target, while dom0 can reach it.
 pub(super) struct Target<'a> {

@@ -19,10 +19,10 @@ pub(super) const NEIGHBOUR1: &str = "203.0.113.2";
 const ARRANGE: &str = "set -e
 cp /etc/xen/xend-config.sxp /root/delivered.sxp
 ip link del xenbr0
+# Down and up: the kernel then gives each its address of IPv6, whatever was flushed before.
+for card in eth0 eth1; do ip link set $card down; ip link set $card up; done
 ip addr add 198.51.100.1/24 dev eth0
 ip addr add 203.0.113.1/24 dev eth1
-ip link set eth0 up
-ip link set eth1 up
 ip route add default via 198.51.100.2";
 
 /// What is there is to be there for good: the kernel finds out in its own time whether an interface has a cable, and tries
