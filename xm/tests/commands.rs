@@ -341,20 +341,41 @@ fn the_configuration_file_names_the_server() {
     );
 }
 
-#[test]
-fn waiting_for_a_shutdown_ends_when_the_domain_is_gone() {
-    let mut looks = 0;
-    let fake = Fake::new(move |method, _| match method {
-        "domain" => ok(pv1("-b----")),
+/// A daemon whose domain runs for two looks; the rest of its life is a state a look, as long as there are any.
+fn ending(after: &'static [&'static str], on_poweroff: &'static str) -> Fake {
+    let (mut looks, mut after) = (0, after.iter());
+    Fake::new(move |method, _| match method {
+        "domain" if looks == 0 => ok(pv1("-b----")),
+        "domain" => match after.next() {
+            Some(state) => ok(tree(&format!(
+                "(domain (domid 7) (name pv1) (on_poweroff {on_poweroff}) (state {state}))"
+            ))),
+            None => Reply::Fault(Fault::no_domain("pv1")),
+        },
         "domains" => {
             looks += 1;
             ok(if looks < 3 { vec!["Domain-0".into(), "pv1".into()] } else { vec![Sxp::from("Domain-0")] })
         }
         "domain.getRestartCount" => ok("0"),
         _ => ok(Sxp::Nil),
-    });
-    let ran = fake.run(&["shutdown", "-w", "pv1"]);
-    assert_eq!((ran.out.as_str(), ran.status), ("Domain pv1 terminated\nAll domains terminated\n", 0));
+    })
+}
+
+#[test]
+fn waiting_for_a_shutdown_ends_when_the_domain_is_gone() {
+    // One whose guest has ended still has its name; one that is to be preserved keeps it.
+    for (after, on_poweroff, asked) in [
+        (&[][..], "destroy", 1),
+        (&["---s--", "---s--"], "destroy", 3),
+        (&["---s--", "---s--"], "preserve", 1),
+    ] {
+        let fake = ending(after, on_poweroff);
+        let ran = fake.run(&["shutdown", "-w", "pv1"]);
+        assert_eq!((ran.out.as_str(), ran.status), ("Domain pv1 terminated\nAll domains terminated\n", 0));
+        // The first is what finds the domain.
+        let looks = fake.take_calls().iter().filter(|call| call.starts_with("xend.domain(")).count() - 1;
+        assert_eq!(looks, asked, "{on_poweroff} {after:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use xend_api::Sxp;
 use xend_api::classic::client as texts;
 
-use super::{Session, domains};
+use super::Session;
+use super::domains::{self, Domain};
 use crate::getopt::{self, Spec};
 use crate::report::Failure;
 
@@ -13,7 +14,7 @@ const SPEC: Spec = Spec { short: "awHR", long: &["all", "wait", "halt", "reboot"
 
 /// How often `-w` looks.
 const POLL: Duration = Duration::from_millis(250);
-/// How long a domain that reboots may be away.
+/// How long a domain that reboots may be away, and one whose guest has ended may be there.
 const AWAY: Duration = Duration::from_secs(30);
 
 /// What a domain is asked for.
@@ -97,21 +98,44 @@ fn restart_count(session: &mut Session<'_>, name: &str) -> Result<Option<String>
     Ok(session.call("domain.getRestartCount", [Sxp::from(name)])?.atom())
 }
 
-fn wait_for_ends(session: &mut Session<'_>, mut asked: Vec<Asked>) -> Result<(), Failure> {
+fn wait_for_ends(session: &mut Session<'_>, asked: Vec<Asked>) -> Result<(), Failure> {
+    let mut waiting: Vec<(Asked, Option<Instant>)> = asked.into_iter().map(|one| (one, None)).collect();
     loop {
         let running = running(session)?;
-        let (left, gone): (Vec<_>, Vec<_>) = asked.into_iter().partition(|one| running.contains(&one.name));
-        for Asked { name, .. } in gone {
-            session.screen.line(&format!("Domain {name} terminated"));
+        let mut left = Vec::new();
+        for (one, ended) in waiting {
+            if running.contains(&one.name) {
+                left.push((one, None));
+                continue;
+            }
+            let ended = ended.unwrap_or_else(Instant::now);
+            if ended.elapsed() < AWAY && is_taken_apart(session, &one.name)? {
+                left.push((one, Some(ended)));
+            } else {
+                session.screen.line(&format!("Domain {} terminated", one.name));
+            }
         }
         session.screen.flush();
         if left.is_empty() {
             session.screen.line("All domains terminated");
             return Ok(());
         }
-        asked = left;
+        waiting = left;
         std::thread::sleep(POLL);
     }
+}
+
+/// Whether the guest has ended and its domain has not: its name is free when the daemon has taken it apart. One that is to
+/// be preserved stays as it is.
+fn is_taken_apart(session: &mut Session<'_>, name: &str) -> Result<bool, Failure> {
+    let tree = match session.call("domain", [Sxp::from(name)]) {
+        Ok(tree) => tree,
+        Err(failure) if failure.status == 3 => return Ok(false),
+        Err(failure) => return Err(failure),
+    };
+    let stays = |event: &&str| tree.value(event).and_then(Sxp::atom).as_deref() == Some("preserve");
+    let has_ended = Domain::read(&tree).state.contains(['s', 'c', 'd']);
+    Ok(has_ended && !["on_poweroff", "on_reboot", "on_crash"].iter().any(stays))
 }
 
 /// A rebooting domain is gone for a moment; one that stays away was destroyed.
