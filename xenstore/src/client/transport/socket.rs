@@ -70,8 +70,13 @@ fn connect_in_turn(path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
     let address = UnixAddr::new(path)?;
     // With a limit of time a signal ends it, whatever was said to the kernel about restarting.
     while let Err(error) = socket::connect(fd.as_raw_fd(), &address) {
-        if error != Errno::EINTR {
-            return Err(error.into());
+        match error {
+            Errno::EINTR => {}
+            Errno::EAGAIN => {
+                let text = format!("its queue was full for {TURN_WITHIN} s; does it still run?");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            other => return Err(other.into()),
         }
     }
     setsockopt(&fd, SendTimeout, &TimeVal::zero())?;
